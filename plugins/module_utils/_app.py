@@ -1,0 +1,85 @@
+# PRIVATE to the collection: where the things of an app are on a host.
+from __future__ import annotations
+
+import os
+import re
+
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,23}\Z")
+
+
+class App:
+    """The rooms of one app on a host, by its name. All paths are absolute strings.
+
+    ``root`` can be moved for unit tests; on a host it is ``/``.
+    Raises GreenroomError for a name that cannot be a user, a folder and a unit at once.
+    """
+
+    def __init__(self, name: str, root: str = "/") -> None:
+        if not _NAME.match(name):
+            raise GreenroomError(
+                f"app_name is {name!r}; it should be up to 24 lower-case letters, digits and hyphens, "
+                "starting with a letter."
+            )
+        self.name = name
+        self.user = name  # runs the app, and owns its data
+        self.builder = f"{name}-build"  # makes releases, and owns their code
+        self.home = os.path.join(root, "srv", name)
+        self.releases = os.path.join(self.home, "releases")
+        self.venvs = os.path.join(self.home, "venvs")
+        self.shared = os.path.join(self.home, "shared")
+        self.build = os.path.join(self.home, "build")
+        self.repository = os.path.join(self.build, "repository")
+        self.current = os.path.join(self.home, "current")
+        self.journal = os.path.join(self.home, "journal.json")
+        self.lock = os.path.join(self.home, "lock.json")
+        self.etc = os.path.join(root, "etc", name)
+        self.run = os.path.join(root, "run", name)
+
+    def release(self, number: int) -> str:
+        """The tree of release ``number``."""
+        return os.path.join(self.releases, str(number))
+
+    def backstage(self, number: int) -> str:
+        """The folder in a release's tree that holds what Greenroom adds to the app's own files."""
+        return os.path.join(self.release(number), ".greenroom")
+
+    def environment(self, number: int) -> str:
+        """The environment file of release ``number``."""
+        return os.path.join(self.etc, f"{number}.env")
+
+    def socket(self, number: int) -> str:
+        """The green room of release ``number``."""
+        return os.path.join(self.run, f"{number}.sock")
+
+    def serving(self) -> int | None:
+        """The number of the release that is on stage, or None where there is none yet."""
+        try:
+            target = os.path.basename(os.readlink(self.current))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise GreenroomError(
+                f"{self.current} should be a symbolic link to a release: {error.strerror}."
+            ) from error
+        if not target.isdigit():
+            raise GreenroomError(f"{self.current} points at {target!r}, which is not a release.")
+        return int(target)
+
+    def put_on_stage(self, number: int) -> None:
+        """Point ``current`` at release ``number``: one rename, so there is no moment without one.
+
+        The web server finds both the socket and the static files below ``current``, at every
+        request, so this is the whole handover.
+        """
+        replace_link(self.current, os.path.join("releases", str(number)))
+
+
+def replace_link(path: str, target: str) -> None:
+    """Make ``path`` a symbolic link to ``target``, atomically where it was one before."""
+    beside = f"{path}.new"
+    if os.path.lexists(beside):
+        os.unlink(beside)
+    os.symlink(target, beside)
+    os.replace(beside, path)

@@ -1,0 +1,82 @@
+# PRIVATE to the collection: running a command as another user, without a shell.
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+# The bundle that Debian keeps for the whole host. pip and uv carry lists of their own, which miss
+# the certificate authority of a company.
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    user: str | None = None,
+    cwd: str = "/",
+    environment: Mapping[str, str] | None = None,
+    stdin: str | None = None,
+    timeout: float | None = None,
+    umask: int = 0o022,
+) -> subprocess.CompletedProcess[str]:
+    """Run ``argv`` and return what came of it, output decoded and never raising on the exit code.
+
+    ``user`` becomes the process's user, with all of that user's groups; ``timeout`` is in seconds.
+    The environment holds PATH, HOME, LANG and what is given, nothing of the caller's.
+    Raises GreenroomError when the command is not there or takes too long.
+    """
+    base = {"PATH": PATH, "HOME": "/", "LANG": "C.UTF-8"}
+    identity: dict[str, object] = {}
+    if user is not None:
+        entry = pwd.getpwnam(user)
+        base["HOME"] = entry.pw_dir
+        identity = {
+            "user": entry.pw_uid,
+            "group": entry.pw_gid,
+            "extra_groups": os.getgrouplist(user, entry.pw_gid),
+            "umask": umask,
+        }
+    try:
+        return subprocess.run(
+            list(argv),
+            cwd=cwd,
+            env={**base, **(environment or {})},
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout,
+            check=False,
+            **identity,  # type: ignore[call-overload]
+        )
+    except FileNotFoundError as error:
+        raise GreenroomError(f"{error.filename} is not on this host.") from error
+    except subprocess.TimeoutExpired as error:
+        raise GreenroomError(f"{argv[0]} did not end within {timeout:g} seconds.") from error
+
+
+def must_run(what: str, argv: Sequence[str], **options: object) -> str:
+    """Run ``argv`` and return its standard output.
+
+    Raises GreenroomError, with the end of its output, when it exits with anything but 0.
+    ``what`` says in a few words what was being done.
+    """
+    result = run(argv, **options)  # type: ignore[arg-type]
+    if result.returncode != 0:
+        raise GreenroomError(
+            f"{what} failed (exit {result.returncode}):\n{tail(result.stdout + result.stderr)}",
+            exit_code=result.returncode,
+        )
+    return result.stdout
+
+
+def tail(text: str, lines: int = 25) -> str:
+    """The last ``lines`` lines of ``text``, which is where programs say what went wrong."""
+    return "\n".join(text.strip().splitlines()[-lines:])

@@ -1,0 +1,52 @@
+# PRIVATE to the collection: the environment file of a release, in the format of systemd.exec(5),
+# EnvironmentFile=. systemd reads it for the service; Greenroom reads it for every manage.py call, so
+# that both see the same bytes.
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
+
+# Within double quotes systemd takes a backslash away before these, and keeps all else, line ends too.
+_SPECIAL = re.compile(r'(["\\`$])')
+_ASSIGNMENT = re.compile(r'^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"$', re.MULTILINE | re.DOTALL)
+
+
+def dump_environment(variables: Mapping[str, str]) -> str:
+    """The file's content for ``variables``, sorted by name.
+
+    Raises GreenroomError, without the value, for what an environment cannot hold.
+    """
+    lines = []
+    for name, value in sorted(variables.items()):
+        problem = environment_problem(name, value)
+        if problem:
+            raise GreenroomError(problem)
+        lines.append('{}="{}"\n'.format(name, _SPECIAL.sub(r"\\\1", value)))
+    return "".join(lines)
+
+
+def load_environment(content: str) -> dict[str, str]:
+    """The variables in a file that dump_environment() wrote."""
+    return {
+        name: re.sub(r"\\(.)", r"\1", value, flags=re.DOTALL)
+        for name, value in _ASSIGNMENT.findall(content)
+    }
+
+
+def environment_problem(name: object, value: object) -> str | None:
+    """What is wrong with one variable, as a sentence that never holds the value; None if nothing is."""
+    if not isinstance(name, str) or not NAME.match(name):
+        return (
+            f"app_env has a variable named {name!r}; names are letters, digits and underscores, "
+            "and start with no digit."
+        )
+    if not isinstance(value, str):
+        return f"app_env.{name} is of type {type(value).__name__}; it should be a string: put it in quotes."
+    # systemd drops such a variable with no more than a warning in its log.
+    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value):
+        return f"app_env.{name} holds a control character; only tabs and line ends can be in it."
+    return None

@@ -1,0 +1,61 @@
+# PRIVATE to the collection: writing files so that a crash leaves the old or the new, never half.
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+
+def write_file(path: str, content: str, mode: int = 0o644, owner: int = 0, group: int = 0) -> None:
+    """Replace ``path`` by ``content`` (UTF-8) in one step.
+
+    The new file has its mode (octal) and owner (ids) before it has a byte of the content.
+    """
+    beside = f"{path}.new"
+    if os.path.lexists(beside):
+        os.unlink(beside)
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        os.fchown(file.fileno(), owner, group)
+        os.fchmod(file.fileno(), mode)
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)
+
+
+def write_json(path: str, value: Any, mode: int = 0o644, owner: int = 0, group: int = 0) -> None:
+    """Replace ``path`` by ``value`` as indented JSON, in one step."""
+    text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+    write_file(path, text, mode, owner, group)
+
+
+def give(path: str, user: str) -> None:
+    """Give ``path`` and all below it to ``user`` and its group; links themselves, not their targets."""
+    entry = pwd.getpwnam(user)
+    os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+    for inner in walk(path):
+        os.chown(inner, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
+
+
+def walk(folder: str) -> Iterator[str]:
+    """Every path below ``folder``, parents first; links are listed, not followed."""
+    for parent, folders, files in os.walk(folder):
+        for name in folders + files:
+            yield os.path.join(parent, name)
+
+
+def remove(path: str) -> None:
+    """Remove a file, a link or a whole folder; fine when it is not there."""
+    if os.path.isdir(path) and not os.path.islink(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        os.unlink(path)
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or below it. Both are taken as they are written."""
+    return os.path.commonpath([os.path.abspath(path), os.path.abspath(folder)]) == os.path.abspath(folder)

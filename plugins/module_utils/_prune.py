@@ -1,0 +1,37 @@
+# PRIVATE to the collection: removing releases that nobody will go back to.
+from __future__ import annotations
+
+import os
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+
+
+def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
+    """Remove the releases that are not in ``keep``, then the virtualenvs that none of the rest needs.
+
+    Only what the journal knows is a release; the numbers that were removed, in order.
+    """
+    removed = []
+    for entry in journal.entries:
+        number = entry["number"]
+        if number in keep or entry.get("pruned"):
+            continue
+        entry["pruned"] = True
+        removed.append(number)
+    # The journal first: a release that it calls pruned is never gone back to, removed or half removed.
+    journal.write()
+    for entry in journal.entries:
+        if entry.get("pruned"):
+            remove(app.release(entry["number"]))
+            remove(app.environment(entry["number"]))
+    needed = {
+        os.path.basename(os.readlink(link))
+        for link in (os.path.join(app.releases, name, ".venv") for name in os.listdir(app.releases))
+        if os.path.islink(link)
+    }
+    for name in os.listdir(app.venvs):
+        if name not in needed:
+            remove(os.path.join(app.venvs, name))
+    return removed

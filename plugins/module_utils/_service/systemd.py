@@ -1,0 +1,87 @@
+# PRIVATE to the collection: one systemd template instance a release, APP@42.service.
+from __future__ import annotations
+
+import os
+import re
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._command import must_run, run
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+
+class Systemd:
+    """Starts, stops and asks after the releases of one app."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    @staticmethod
+    def is_here() -> bool:
+        """Whether this host runs it."""
+        return os.path.isdir("/run/systemd/system")
+
+    def unit(self, number: int) -> str:
+        """The name of the unit of release ``number``."""
+        return f"{self.app.name}@{number}.service"
+
+    def start(self, number: int) -> None:
+        """Start a release, or leave it be when it runs. Raises GreenroomError when it does not come up."""
+        run(["systemctl", "reset-failed", self.unit(number)])
+        result = run(["systemctl", "start", self.unit(number)])
+        if result.returncode != 0:
+            raise GreenroomError(f"{self.unit(number)} did not start: {self.state(number)}.")
+
+    def stop(self, number: int) -> None:
+        """Ask a release to finish its scene and leave; this does not wait for it.
+
+        The unit itself drains first (ExecStop=), so that nobody who runs ``systemctl stop`` by hand
+        loses a request either.
+        """
+        must_run(f"Stopping {self.unit(number)}", ["systemctl", "stop", "--no-block", self.unit(number)])
+
+    def enable(self, number: int) -> None:
+        """Have a release come up at boot."""
+        # Without a reload, which costs a tenth of a second and would change nothing before a boot.
+        must_run(
+            f"Enabling {self.unit(number)}", ["systemctl", "--quiet", "--no-reload", "enable", self.unit(number)]
+        )
+
+    def disable(self, number: int) -> None:
+        """Don't have a release come up at boot any more."""
+        must_run(
+            f"Disabling {self.unit(number)}", ["systemctl", "--quiet", "--no-reload", "disable", self.unit(number)]
+        )
+
+    def state(self, number: int) -> str:
+        """What systemd says of a release, in its own words: ``active``, ``failed (exit-code)``, …"""
+        shown = run(["systemctl", "show", "--property=ActiveState", "--property=Result", self.unit(number)])
+        words = dict(line.split("=", 1) for line in shown.stdout.splitlines())
+        result = words.get("Result", "success")
+        return words.get("ActiveState", "unknown") + ("" if result == "success" else f" ({result})")
+
+    def is_active(self, number: int) -> bool:
+        """Whether a release is up (not: starting, stopping or failed)."""
+        return run(["systemctl", "is-active", "--quiet", self.unit(number)]).returncode == 0
+
+    def running(self) -> list[int]:
+        """The releases that have a process: up, starting, or finishing their scene."""
+        listed = run(
+            ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=service"]
+            + ["--state=active,activating,deactivating,reloading", f"{self.app.name}@*.service"]
+        )
+        return self._numbers(listed.stdout)
+
+    def enabled(self) -> list[int]:
+        """The releases that come up at boot."""
+        wanted = "/etc/systemd/system/multi-user.target.wants"
+        return self._numbers("\n".join(os.listdir(wanted)) if os.path.isdir(wanted) else "")
+
+    def log(self, number: int, lines: int = 25) -> str:
+        """The last ``lines`` lines that a release wrote, without dates and names."""
+        return run(
+            ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={self.unit(number)}"]
+        ).stdout.strip()
+
+    def _numbers(self, names: str) -> list[int]:
+        pattern = re.compile(rf"^{re.escape(self.app.name)}@(\d+)\.service", re.MULTILINE)
+        return sorted(int(number) for number in pattern.findall(names))

@@ -1,0 +1,69 @@
+# PRIVATE to the collection: asking a fetched git repository, and taking trees out of it.
+from __future__ import annotations
+
+import os
+
+from ansible_collections.greenroom.django.plugins.module_utils._command import must_run, run
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+
+class Git:
+    """A bare repository at ``path``, which belongs to ``user``. Nothing here goes over the network."""
+
+    def __init__(self, path: str, user: str) -> None:
+        self.path = path
+        self.user = user
+
+    def is_here(self) -> bool:
+        """Whether it was ever fetched."""
+        return os.path.isdir(os.path.join(self.path, "objects"))
+
+    def resolve(self, rev: str) -> str:
+        """The full hash of the commit that ``rev`` (a branch, tag or commit) means.
+
+        Raises GreenroomError when it means none.
+        """
+        result = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+        if result.returncode != 0:
+            branches = self._git("for-each-ref", "--format=%(refname:short)", "refs/heads", "--count=10")
+            raise GreenroomError(
+                f"The repository has no branch, tag or commit {rev!r}. "
+                f"Its branches are: {', '.join(branches.stdout.split()) or 'none'}."
+            )
+        return result.stdout.strip()
+
+    def subject(self, revision: str) -> str:
+        """The first line of a commit's message."""
+        return self._must("log", "-1", "--format=%s", revision).strip()
+
+    def tags(self, revision: str) -> list[str]:
+        """The tags that are on a commit."""
+        return self._must("tag", "--points-at", revision).split()
+
+    def between(self, old: str, new: str, count: int = 20) -> list[str]:
+        """The commits that ``new`` has and ``old`` has not, newest first: short hash and subject."""
+        result = self._git("log", f"--max-count={count}", "--format=%h %s", f"{old}..{new}")
+        return result.stdout.splitlines()
+
+    def read(self, revision: str, path: str) -> str | None:
+        """The text of a file in a revision, or None where there is no such file."""
+        result = self._git("cat-file", "blob", f"{revision}:{path}")
+        return result.stdout if result.returncode == 0 else None
+
+    def export(self, revision: str, folder: str) -> None:
+        """Write the tree of a revision into an empty folder, and nothing of git beside it."""
+        index = os.path.join(self.path, "greenroom.index")
+        must_run(
+            f"Taking revision {revision[:12]} out of the repository",
+            ["git", f"--git-dir={self.path}", f"--work-tree={folder}", "checkout", "--force", revision, "--", "."],
+            user=self.user,
+            cwd=folder,
+            environment={"GIT_INDEX_FILE": index},
+        )
+        os.unlink(index)
+
+    def _git(self, *arguments: str):  # type: ignore[no-untyped-def]
+        return run(["git", f"--git-dir={self.path}", *arguments], user=self.user)
+
+    def _must(self, *arguments: str) -> str:
+        return must_run(f"git {arguments[0]}", ["git", f"--git-dir={self.path}", *arguments], user=self.user)
