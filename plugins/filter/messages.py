@@ -1,0 +1,66 @@
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Filters that turn results into what a person reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+
+def age(seconds: float) -> str:
+    """How long ago, in the largest unit that has two or more of it: ``45 s``, ``3 min``, ``26 h``, ``5 days``."""
+    for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{seconds:.0f} s"
+
+
+def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
+    """What the module status found on one host, as a table."""
+    serving = status["serving"]
+    head = f"{app} on {host}: " + (f"release {serving} serves, {status['health']}" if serving else status["health"])
+    if status["locked"]:
+        head += f"; {status['locked']} is deploying or rolling back now"
+    rows = [("", "RELEASE", "REVISION", "AGE", "BY", "STATE", "SUBJECT")]
+    for release in status["releases"]:
+        on_stage = release["number"] == serving
+        state = "serves" if on_stage else f"{release['result']}, can be gone to" if release["back"] else release["result"]
+        rows.append(
+            (
+                "*" if on_stage else "",
+                str(release["number"]),
+                release["revision"][:10],
+                age(release["age"]),
+                release["by"],
+                state,
+                release["subject"][:50],
+            )
+        )
+    if len(rows) == 1:
+        return f"{head}\n  (no release yet)\n"
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]  # noqa: B905 - strict= is not in Python 3.9
+    return "\n".join([head, *(f"  {line}" for line in lines)]) + "\n"
+
+
+def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
+    """How a deploy or rollback ended, in a sentence; in check mode, how it would."""
+    number, revision = made["number"], made.get("revision", "")[:10]
+    what = f"release {number}" + (f" ({revision})" if revision else "")
+    if not made["needed"]:
+        return f"Nothing to do: {what} serves already."
+    commits = "".join(f"\n  {line}" for line in made.get("commits", []))
+    if rehearsed:
+        verb = "Would deploy" if action == "deploy" else f"Would go {made['direction']} to"
+        return f"{verb} {what}.{commits}"
+    if action == "deploy":
+        return f"{what[0].upper()}{what[1:]} serves {domain}.{commits}"
+    return f"Went {made['direction']} to {what}; it serves {domain}."
+
+
+class FilterModule:
+    """The filters, by name."""
+
+    def filters(self) -> dict[str, Callable[..., Any]]:
+        return {"status_table": status_table, "outcome": outcome}

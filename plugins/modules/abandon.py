@@ -1,0 +1,150 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: abandon
+short_description: Give up a deploy or rollback that failed, and leave the host as it was
+description:
+  - Puts the release that served before back on stage where it had left already, stops the one that
+    failed, closes its entry in the journal, and gives the app's lock back.
+  - The tree of the release that failed last stays on disk to be looked at, until the next deploy.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release that was to take the stage, 0 where none was chosen yet.
+    type: int
+    default: 0
+  before:
+    description: The number of the release that served when the run began, 0 where none did.
+    type: int
+    default: 0
+  action:
+    description: What was being done. A deploy's release counts as failed; a rollback's stays what it was.
+    type: str
+    choices: [deploy, rollback]
+    default: deploy
+  note:
+    description: Why, for the journal. Its first 300 characters are kept.
+    type: str
+    default: ""
+  holder:
+    description: The token that holds the lock. Nothing is done where it does not.
+    type: str
+    required: true
+  service_manager:
+    description: What keeps the app's releases running.
+    type: str
+    choices: [systemd]
+    default: systemd
+attributes:
+  check_mode:
+    support: full
+    description: In check mode it does nothing.
+  diff_mode:
+    support: none
+    description: It undoes what others showed.
+"""
+
+EXAMPLES = r"""
+- name: Abandon release 43
+  greenroom.django.abandon:
+    app: blog
+    release: 43
+    before: 42
+    note: it answered 500
+    holder: "{{ begun.token }}"
+"""
+
+RETURN = r"""
+serving:
+  description: The number of the release that serves now, 0 where none does.
+  returned: success
+  type: int
+"""
+
+import os
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, FAILED, Journal
+from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "default": 0},
+    "before": {"type": "int", "default": 0},
+    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
+    "note": {"type": "str", "default": ""},
+    "holder": {"type": "str", "required": True},
+    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+}
+
+
+def restore_stage(app: App, service: Systemd, before: int) -> None:
+    """Have the release that served before serve again, running first."""
+    if before:
+        service.start(before)
+        service.enable(before)
+        app.put_on_stage(before)
+    elif os.path.lexists(app.current):
+        os.unlink(app.current)
+
+
+def close_entry(journal: Journal, number: int, action: str, note: str) -> None:
+    """Say in the journal that it did not work."""
+    entry = journal.find(number)
+    if entry is None:
+        return
+    if action == "deploy":
+        entry["result"] = FAILED
+    entry["note"] = note[:300]
+
+
+def prune_failures(app: App, journal: Journal) -> None:
+    """Keep the newest failed release alone, so that a day of failing deploys does not fill the disk."""
+    failed = [e["number"] for e in journal.entries if e["result"] == FAILED and not e.get("pruned")]
+    prune(app, journal, {e["number"] for e in journal.entries} - set(failed[:-1]))
+
+
+def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Undo and unlock; the result of the module. Raises GreenroomError."""
+    app, number, before = App(params["app"]), params["release"], params["before"]
+    lock = Lock(app.lock)
+    holder = lock.holder()
+    if check_mode or holder is None or holder["token"] != params["holder"]:
+        return {"changed": False, "serving": app.serving() or 0}
+    service = service_of(app, params["service_manager"])
+    journal = Journal.read(app.journal)
+    entry = journal.find(number)
+    ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
+    if ours and number != before:
+        if app.serving() == number:
+            restore_stage(app, service, before)
+        service.disable(number)
+        service.stop(number)
+        close_entry(journal, number, params["action"], params["note"])
+        journal.write()
+        prune_failures(app, journal)
+    lock.release(params["holder"])
+    return {"changed": ours, "serving": app.serving() or 0}
+
+
+def main() -> None:
+    run_module(OPTIONS, abandon)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,196 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: begin
+short_description: Begin a deploy or a rollback of an app on a host
+description:
+  - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
+  - What an earlier run that died left in the journal is put right. A release that it had already put
+    on stage counts as good, since it was proved before; any other counts as failed.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  token:
+    description: A word that is this run's alone. The same token takes the lock again.
+    type: str
+    required: true
+  by:
+    description: Who runs it, for the journal and for those who find the lock taken.
+    type: str
+    required: true
+  controller:
+    description: What tells the controller from all others, and one boot of it from the next.
+    type: str
+    default: ""
+  pid:
+    description: The process of the run on the controller.
+    type: int
+    default: 0
+  dead:
+    description:
+      - Take the lock over from the run with this token, which is known to be dead.
+      - The action plugin in front of this module fills in O(controller), O(pid) and O(dead).
+    type: str
+  python:
+    description: The Python that the app wants, by name or path.
+    type: str
+    default: python3
+  service_manager:
+    description: What keeps the app's releases running.
+    type: str
+    choices: [systemd]
+    default: systemd
+  free_space:
+    description: What must be free on the file system of the app, in MiB.
+    type: int
+    default: 0
+  free_inodes:
+    description: How many inodes must be free there.
+    type: int
+    default: 0
+attributes:
+  check_mode:
+    support: full
+    description: In check mode the lock is looked at but not taken.
+  diff_mode:
+    support: none
+    description: Nothing here is worth a diff.
+"""
+
+EXAMPLES = r"""
+- name: Check the host and take the lock
+  greenroom.django.begin:
+    app: blog
+    token: "{{ 999999999 | random }}"
+    by: ada@laptop
+    python: python3.11
+    free_space: 500
+"""
+
+RETURN = r"""
+token:
+  description: The token that holds the lock now.
+  returned: success
+  type: str
+by:
+  description: Who runs it.
+  returned: success
+  type: str
+last_number:
+  description: The highest release number that was ever given here, 0 where none was.
+  returned: success
+  type: int
+serving:
+  description: The number of the release that is on stage, 0 where there is none.
+  returned: success
+  type: int
+repaired:
+  description: What was put right of what an earlier run left behind, a sentence each.
+  returned: success
+  type: list
+  elements: str
+holder:
+  description: Who holds the lock, where it is taken (token, by, controller, pid, since in Unix seconds).
+  returned: when somebody else holds the lock
+  type: dict
+"""
+
+import os
+import time
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._host import check_host, check_room
+from ansible_collections.greenroom.django.plugins.module_utils._journal import (
+    BUILDING,
+    FAILED,
+    GOOD,
+    Journal,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "token": {"type": "str", "required": True, "no_log": False},
+    "by": {"type": "str", "required": True},
+    "controller": {"type": "str", "default": ""},
+    "pid": {"type": "int", "default": 0},
+    "dead": {"type": "str"},
+    "python": {"type": "str", "default": "python3"},
+    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "free_space": {"type": "int", "default": 0},
+    "free_inodes": {"type": "int", "default": 0},
+}
+
+
+def repair(journal: Journal, serving: int | None) -> list[str]:
+    """Put right what a run that died left behind; a sentence for each thing.
+
+    Nobody else is at work: the lock is ours. A release that is still being built is nobody's then.
+    """
+    repaired = []
+    for entry in journal.entries:
+        if entry["result"] != BUILDING:
+            continue
+        entry["result"] = GOOD if entry["number"] == serving else FAILED
+        entry.setdefault("note", "the run that made it died")
+        repaired.append(f"release {entry['number']}: its run died; it counts as {entry['result']}")
+    return repaired
+
+
+def begin(params: dict, check_mode: bool) -> dict:
+    """Check, lock, read; the result of the module. Raises GreenroomError."""
+    app = App(params["app"])
+    check_host(params["service_manager"], params["python"])
+    if not os.path.isdir(app.releases):
+        raise GreenroomError(
+            f"This host is not prepared for {app.name}: {app.releases} is missing. "
+            "Run site.yml on it first, with the same inventory."
+        )
+    check_room(app.home, params["free_space"], params["free_inodes"])
+    lock = Lock(app.lock)
+    holder = {key: params[key] for key in ("token", "by", "controller", "pid")}
+    if check_mode:
+        lock.check(holder, params["dead"])
+    else:
+        lock.take({**holder, "since": time.time()}, params["dead"])
+    try:
+        journal = Journal.read(app.journal)
+        serving = app.serving()
+        repaired = repair(journal, serving)
+        if repaired and not check_mode:
+            journal.write()
+    except GreenroomError:
+        lock.release(params["token"])
+        raise
+    return {
+        "token": params["token"],
+        "by": params["by"],
+        "last_number": max(journal.last_number(), highest_on_disk(app)),
+        "serving": serving or 0,
+        "repaired": repaired,
+        "changed": bool(repaired),
+    }
+
+
+def highest_on_disk(app: App) -> int:
+    """The highest release number that has a folder, for a journal that was lost; 0 where none has."""
+    return max((int(name) for name in os.listdir(app.releases) if name.isdigit()), default=0)
+
+
+def main() -> None:
+    run_module(OPTIONS, begin)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: hand_over
+short_description: Put a release on stage
+description:
+  - Has the release come up at boot, and points the app's C(current) at it with one rename. The web
+    server finds the release's socket and static files below C(current) at every request, so new
+    requests reach the new release from that moment on, with no reload.
+  - Then asks for the health page through the web server. Where that fails, the release before is put
+    back on stage at once, and the module fails.
+  - The release that leaves goes on running. M(greenroom.django.record) lets it finish.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release. It must have proved itself.
+    type: int
+    required: true
+  host:
+    description: The site's own name, for the Host header.
+    type: str
+    required: true
+  path:
+    description: The path to ask for through the web server.
+    type: str
+    default: /
+  status:
+    description:
+      - The HTTP status that it should answer. Where the site redirects every visitor to https, that
+        redirect is as good.
+    type: int
+    default: 200
+  service_manager:
+    description: What keeps the app's releases running.
+    type: str
+    choices: [systemd]
+    default: systemd
+attributes:
+  check_mode:
+    support: full
+    description: In check mode it says whether another release would take the stage.
+  diff_mode:
+    support: full
+    description: The release on stage, before and after.
+"""
+
+EXAMPLES = r"""
+- name: Put release 43 on stage
+  greenroom.django.hand_over:
+    app: blog
+    release: 43
+    host: www.example.com
+    path: /health/
+"""
+
+RETURN = r"""
+before:
+  description: The number of the release that served before, 0 where there was none.
+  returned: success
+  type: int
+"""
+
+import os
+import time
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "required": True},
+    "host": {"type": "str", "required": True},
+    "path": {"type": "str", "default": "/"},
+    "status": {"type": "int", "default": 200},
+    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+}
+
+TRIES = 3
+
+
+def is_good(answer: Answer, status: int, host: str) -> bool:
+    """Whether what came through the web server is the site: the status, or its own way to https."""
+    to_https = answer.status in (301, 302, 307, 308) and str(answer.location).startswith(f"https://{host}")
+    return answer.status == status or to_https
+
+
+def smoke(host: str, path: str, status: int) -> Answer:
+    """Ask through the web server, up to three times a second apart; the last answer."""
+    for attempt in range(TRIES):
+        answer = ask(path, host)
+        if is_good(answer, status, host) or attempt == TRIES - 1:
+            break
+        time.sleep(1)
+    return answer
+
+
+def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Take the stage, or give it back; the result of the module. Raises GreenroomError."""
+    app, number = App(params["app"]), params["release"]
+    service = service_of(app, params["service_manager"])
+    before = app.serving()
+    result = {
+        "changed": before != number,
+        "before": before or 0,
+        "diff": {"before": f"on stage: {before}\n", "after": f"on stage: {number}\n"},
+    }
+    if check_mode or before == number:
+        return result
+    # The files of the release before go on being served, for pages that somebody has open.
+    beside = os.path.join(app.backstage(number), "before")
+    remove(beside)
+    if before:
+        replace_link(beside, app.release(before))
+    # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
+    service.enable(number)
+    app.put_on_stage(number)
+    answer = smoke(params["host"], params["path"], params["status"])
+    if is_good(answer, params["status"], params["host"]):
+        return result
+    if before:
+        app.put_on_stage(before)
+    else:
+        os.unlink(app.current)
+    service.disable(number)
+    raise GreenroomError(
+        f"Release {number} answered in the green room, but through the web server {params['path']} on "
+        f"{params['host']} should answer {params['status']}, and what came was {answer}. "
+        + (f"Release {before} is back on stage." if before else "Nothing serves.")
+        + f" The last lines of its log:\n{service.log(number) or '(nothing)'}"
+    )
+
+
+def main() -> None:
+    run_module(OPTIONS, hand_over)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,207 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: manage
+short_description: Collect static files, check and migrate, in one Django start
+description:
+  - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(migrate) do, as the
+    app's user and with the environment that the service will have, in one process.
+  - A second call for the same release does only the steps that are still to be done.
+  - Refuses a SQLite database inside the release's tree, since it would not outlive the release.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release. It must have its virtualenv.
+    type: int
+    required: true
+  steps:
+    description: What to do, in this order.
+    type: list
+    elements: str
+    choices: [collectstatic, check, migrate]
+    default: [collectstatic, check, migrate]
+  databases:
+    description: The databases to migrate, by their names in the settings.
+    type: list
+    elements: str
+    default: [default]
+  static_url:
+    description: The path under which the web server serves the static files.
+    type: str
+    default: /static/
+  timeout:
+    description: How long all steps together may take, in seconds.
+    type: int
+    default: 1800
+attributes:
+  check_mode:
+    support: partial
+    description: In check mode it says that it would run, without looking at what there is to do.
+  diff_mode:
+    support: none
+    description: The steps have no before and after that would fit in a diff.
+"""
+
+EXAMPLES = r"""
+- name: Collect, check and migrate release 43
+  greenroom.django.manage:
+    app: blog
+    release: 43
+    databases: [default, archive]
+"""
+
+RETURN = r"""
+migrated:
+  description: For each database, the migrations that were applied, in their order.
+  returned: when the migrate step ran
+  type: dict
+collected:
+  description: What collectstatic said; null where the app has nothing to collect.
+  returned: when the collectstatic step ran
+  type: str
+warnings_of_check:
+  description: What C(manage.py check --deploy) said.
+  returned: when the check step ran
+  type: str
+django:
+  description: The version of Django.
+  returned: when a step ran
+  type: str
+wsgi:
+  description: The WSGI callable that gunicorn will run.
+  returned: when a step ran
+  type: str
+"""
+
+import inspect
+import json
+import os
+import secrets
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils import _django_process
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._command import run, tail
+from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import (
+    give,
+    is_inside,
+    remove,
+    walk,
+    write_json,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+
+STEPS = ["collectstatic", "check", "migrate"]
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "required": True},
+    "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
+    "databases": {"type": "list", "elements": "str", "default": ["default"]},
+    "static_url": {"type": "str", "default": "/static/"},
+    "timeout": {"type": "int", "default": 1800},
+}
+
+
+def django_environment(app: App, number: int, manifest: dict[str, Any]) -> dict[str, str]:
+    """The variables of a manage.py call: those of the release's environment file, as the service has them."""
+    with open(app.environment(number), encoding="utf-8") as file:
+        variables = load_environment(file.read())
+    return {**variables, "DJANGO_SETTINGS_MODULE": manifest["settings_module"]}
+
+
+def start_django(app: App, number: int, manifest: dict[str, Any], request: dict[str, Any], timeout: int) -> Any:
+    """Run the steps of ``request`` in the release's own Python; what it found and did.
+
+    Raises GreenroomError with the app's own words when it does not get through.
+    """
+    token = secrets.token_hex(8)
+    python = os.path.join(app.release(number), ".venv", "bin", "python")
+    result = run(
+        [python, "-", json.dumps({**request, "token": token})],
+        user=app.user,
+        cwd=os.path.join(app.release(number), manifest["directory"]),
+        environment=django_environment(app, number, manifest),
+        stdin=inspect.getsource(_django_process),
+        timeout=timeout,
+        umask=0o027,  # what it creates is data, and as private as what the service creates
+    )
+    said, _, answer = result.stdout.rpartition(f"\n{token}")
+    if result.returncode != 0 or not answer:
+        raise GreenroomError(
+            f"Django did not get through {', '.join(request['steps'])} of release {number} "
+            f"(exit {result.returncode}). The app's own words:\n{tail(said + result.stdout + result.stderr)}"
+        )
+    found = json.loads(answer)
+    if "refusal" in found:
+        raise GreenroomError(found["refusal"])
+    return found
+
+
+def publish(app: App, number: int, static_root: str | None, public: str) -> None:
+    """Make what was collected the app's STATIC_ROOT, readable by all and writable by nobody who serves."""
+    give(public, app.builder)
+    for path in [public, *walk(public)]:
+        if not os.path.islink(path):
+            os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
+    if static_root is None or os.path.realpath(static_root) == os.path.realpath(public):
+        return
+    tree, venv = app.release(number), os.path.realpath(os.path.join(app.release(number), ".venv"))
+    if is_inside(public, static_root) or not (is_inside(static_root, tree) or is_inside(static_root, venv)):
+        raise GreenroomError(
+            f"STATIC_ROOT is {static_root}. Each release needs a folder of its own for static files, and for "
+            f'nothing else, inside its tree {tree}: such as BASE_DIR / "staticfiles".'
+        )
+    remove(static_root)
+    os.makedirs(os.path.dirname(static_root), exist_ok=True)
+    os.symlink(os.path.relpath(public, os.path.dirname(static_root)), static_root)
+
+
+def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
+    app, number = App(params["app"]), params["release"]
+    manifest_path = os.path.join(app.backstage(number), "release.json")
+    if check_mode and not os.path.exists(manifest_path):
+        return {"changed": True, "msg": f"Would do {', '.join(params['steps'])}."}
+    with open(manifest_path, encoding="utf-8") as file:
+        manifest = json.load(file)
+    done = manifest.get("done", [])
+    steps = [step for step in params["steps"] if step not in done]
+    if not steps or check_mode:
+        return {"changed": bool(steps)}
+    public = os.path.join(app.backstage(number), "public", *params["static_url"].strip("/").split("/"))
+    if "collectstatic" in steps:
+        os.makedirs(public, exist_ok=True)
+        give(public, app.user)
+    request = {
+        "steps": steps,
+        "databases": params["databases"],
+        "tree": app.release(number),
+        "static_root": public,
+        "wsgi": manifest["wsgi"],
+    }
+    found = start_django(app, number, manifest, request, params["timeout"])
+    if "collectstatic" in steps:
+        publish(app, number, found["static_root"] if found["collected"] is not None else None, public)
+    write_json(manifest_path, {**manifest, "wsgi": found["wsgi"], "done": done + steps})
+    result = {key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found}
+    return {**result, "warnings_of_check": found.get("warnings", ""), "changed": True}
+
+
+def main() -> None:
+    run_module(OPTIONS, manage)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,324 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: release
+short_description: Make a numbered release of an app from a revision
+description:
+  - Makes the tree of one revision, links in what outlives releases, writes the environment file that
+    this release will run with, and opens its entry in the journal.
+  - Does nothing where the release that serves already is this revision with these settings, and runs.
+  - Needs the repository to be fetched before.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  number:
+    description: The number for the release, if one is made. It must be higher than all before.
+    type: int
+    required: true
+  rev:
+    description: The branch, tag or commit to make it from.
+    type: str
+    required: true
+  by:
+    description: Who deploys, for the journal.
+    type: str
+    required: true
+  environment:
+    description:
+      - The environment file of the release, as the filter P(greenroom.django.environment_file#filter) writes it.
+      - A single string, so that only the whole of it is masked in what this module returns.
+    type: str
+    default: ""
+  manage:
+    description: Where manage.py is in the tree.
+    type: str
+    default: manage.py
+  settings_module:
+    description:
+      - The settings module. Empty takes E(DJANGO_SETTINGS_MODULE) from the environment file, else
+        what manage.py names.
+    type: str
+    default: ""
+  wsgi:
+    description: The WSGI callable as C(module:callable). Empty takes C(WSGI_APPLICATION) of the settings.
+    type: str
+    default: ""
+  requirements:
+    description: The file that names what the app needs, where it is not found by its usual name.
+    type: str
+    default: ""
+  shared_paths:
+    description:
+      - What outlives releases, relative to the tree. A name that ends in a slash is a folder.
+      - What the repository has there is copied once, when there is none yet.
+    type: list
+    elements: str
+    default: []
+  settings:
+    description:
+      - All other settings that make a release what it is. A change in them makes a new release of
+        the same revision. No secrets, those are in the environment file.
+    type: dict
+    default: {}
+  source_control:
+    description: What the repository is.
+    type: str
+    choices: [git]
+    default: git
+  service_manager:
+    description: What keeps the app's releases running.
+    type: str
+    choices: [systemd]
+    default: systemd
+attributes:
+  check_mode:
+    support: full
+    description: In check mode it says what would be made.
+  diff_mode:
+    support: full
+    description: The release and revision that serve, and those that would; with the commits between.
+"""
+
+EXAMPLES = r"""
+- name: Make release 43 of the tip of live
+  greenroom.django.release:
+    app: blog
+    number: 43
+    rev: live
+    by: ada@laptop
+    shared_paths: [media/, db.sqlite3]
+"""
+
+RETURN = r"""
+number:
+  description: The release; the one that serves where none was made.
+  returned: success
+  type: int
+needed:
+  description: Whether a release was (in check mode, would be) made.
+  returned: success
+  type: bool
+revision:
+  description: The full hash of the commit.
+  returned: when the repository was fetched before
+  type: str
+path:
+  description: The release's tree on the host.
+  returned: success
+  type: str
+commits:
+  description: The commits since the release that serves, newest first, short hash and subject; 20 at most.
+  returned: success
+  type: list
+  elements: str
+"""
+
+import json
+import os
+import posixpath
+import pwd
+import re
+import shutil
+import time
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import (
+    give,
+    remove,
+    write_file,
+    write_json,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "number": {"type": "int", "required": True},
+    "rev": {"type": "str", "required": True},
+    "by": {"type": "str", "required": True},
+    "environment": {"type": "str", "default": "", "no_log": True},
+    "manage": {"type": "str", "default": "manage.py"},
+    "settings_module": {"type": "str", "default": ""},
+    "wsgi": {"type": "str", "default": ""},
+    "requirements": {"type": "str", "default": ""},
+    "shared_paths": {"type": "list", "elements": "str", "default": []},
+    "settings": {"type": "dict", "default": {}},
+    "source_control": {"type": "str", "choices": ["git"], "default": "git"},
+    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+}
+
+_NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['"]([\w.]+)['"]""")
+
+
+def describe(source: Git, revision: str, params: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """The release's manifest: what the later steps, and gunicorn, need to know of it.
+
+    Everything that the settings say is in the repository is looked for here, before a thing is made.
+    Raises GreenroomError.
+    """
+    manage = posixpath.normpath(params["manage"])
+    text = source.read(revision, manage)
+    if text is None:
+        raise GreenroomError(f"app_manage is {manage!r}, which is not a file in revision {revision[:12]}.")
+    requirements = params["requirements"]
+    if requirements and source.read(revision, requirements) is None:
+        raise GreenroomError(
+            f"app_requirements is {requirements!r}, which is not a file in revision {revision[:12]}."
+        )
+    named = _NAMED_IN_MANAGE.search(text)
+    module = (
+        params["settings_module"]
+        or environment.get("DJANGO_SETTINGS_MODULE")
+        or (named.group(1) if named else "")
+    )
+    if not module:
+        raise GreenroomError(f"{manage} names no settings module: set app_settings_module.")
+    folder = posixpath.dirname(manage)
+    # One that comes from elsewhere (PYTHONPATH, an installed package) is found out by the check.
+    elsewhere = "PYTHONPATH" in environment or params["settings"].get("install_project")
+    if not elsewhere and not _has_module(source, revision, folder, module):
+        raise GreenroomError(
+            f"The settings module is {module!r} (app_settings_module), which is not in revision "
+            f"{revision[:12]} beside {manage}."
+        )
+    return {
+        "revision": revision,
+        "directory": folder or ".",
+        "settings_module": module,
+        "wsgi": params["wsgi"],
+        "settings": params["settings"],
+        "shared_paths": params["shared_paths"],
+    }
+
+
+def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
+    path = posixpath.join(folder, *module.split("."))
+    return any(source.read(revision, name) is not None for name in (f"{path}.py", f"{path}/__init__.py"))
+
+
+def serves_already(app: App, serving: int | None, manifest: dict[str, Any], environment: str, running: bool) -> bool:
+    """Whether the release on stage is what would be made, and is up."""
+    if serving is None or not running:
+        return False
+    try:
+        with open(os.path.join(app.backstage(serving), "asked.json"), encoding="utf-8") as file:
+            asked = json.load(file)
+        with open(app.environment(serving), encoding="utf-8") as file:
+            frozen = file.read()
+    except (OSError, ValueError):
+        return False
+    return bool(asked == manifest and frozen == environment)
+
+
+def make(app: App, source: Git, number: int, manifest: dict[str, Any], environment: str) -> None:
+    """Make the tree of a release, with everything that Greenroom adds to it. Raises GreenroomError."""
+    tree, backstage = app.release(number), app.backstage(number)
+    remove(tree)
+    os.mkdir(tree, 0o755)
+    give(tree, app.builder)
+    source.export(manifest["revision"], tree)
+    if os.path.lexists(backstage) or os.path.lexists(os.path.join(tree, ".venv")):
+        raise GreenroomError("The repository tracks .greenroom or .venv, which are names of the release's own.")
+    for path in manifest["shared_paths"]:
+        link_shared(app, tree, path)
+    os.makedirs(os.path.join(backstage, "public"))
+    os.symlink(app.socket(number), os.path.join(backstage, "socket"))
+    os.symlink(app.environment(number), os.path.join(backstage, "env"))
+    write_json(os.path.join(backstage, "asked.json"), manifest)
+    write_json(os.path.join(backstage, "release.json"), {"number": number, **manifest})
+    give(backstage, app.builder)
+    # root:APP 0640: the service manager reads it as root, people as members of the app's group.
+    write_file(app.environment(number), environment, 0o640, 0, pwd.getpwnam(app.user).pw_gid)
+
+
+def link_shared(app: App, tree: str, path: str) -> None:
+    """Put a link to what outlives releases in the tree; what the repository has there seeds it once."""
+    here, there = os.path.join(tree, path.rstrip("/")), os.path.join(app.shared, path.rstrip("/"))
+    owner = pwd.getpwnam(app.user)
+    for folder in _parents(app.shared, there):
+        if not os.path.isdir(folder):
+            os.mkdir(folder, 0o750)
+            os.chown(folder, owner.pw_uid, owner.pw_gid)
+    if not os.path.lexists(there):
+        if os.path.isdir(here):
+            shutil.copytree(here, there, symlinks=True)
+        elif os.path.isfile(here):
+            shutil.copy(here, there)
+        elif path.endswith("/"):
+            os.mkdir(there, 0o750)
+        if os.path.lexists(there):
+            give(there, app.user)
+    remove(here)
+    os.makedirs(os.path.dirname(here), exist_ok=True)
+    os.symlink(os.path.relpath(there, os.path.dirname(here)), here)
+
+
+def _parents(top: str, path: str) -> list[str]:
+    """The folders between ``top`` and ``path``, outermost first."""
+    inner = os.path.relpath(os.path.dirname(path), top)
+    names = [] if inner == "." else inner.split(os.sep)
+    return [os.path.join(top, *names[: depth + 1]) for depth in range(len(names))]
+
+
+def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Look, decide, make; the result of the module. Raises GreenroomError."""
+    app, number = App(params["app"]), params["number"]
+    source = source_of(app, params["source_control"])
+    journal, serving = Journal.read(app.journal), app.serving()
+    result: dict[str, Any] = {"number": number, "needed": True, "changed": True, "commits": []}
+    result["path"] = app.release(number)
+    if check_mode and not source.is_here():  # the fetch before was a rehearsal too
+        return {**result, "diff": {"before": "no release\n", "after": f"release {number} of {params['rev']}\n"}}
+    revision = source.resolve(params["rev"])
+    environment = params["environment"]
+    manifest = describe(source, revision, params, load_environment(environment))
+    served = (journal.find(serving) or {}).get("revision")
+    result["revision"] = revision
+    result["commits"] = source.between(served, revision) if served else []
+    running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
+    if serving and serves_already(app, serving, manifest, environment, running):
+        return {**result, "number": serving, "path": app.release(serving), "needed": False, "changed": False}
+    result["diff"] = {
+        "before": f"release {serving} of {served[:12]}\n" if served else "no release\n",
+        "after": f"release {number} of {revision[:12]}\n" + "".join(f"  {line}\n" for line in result["commits"]),
+    }
+    if not check_mode:
+        journal.add(
+            {
+                "number": number,
+                "revision": revision,
+                "rev": params["rev"],
+                "tags": source.tags(revision),
+                "subject": source.subject(revision),
+                "by": params["by"],
+                "started": int(time.time()),
+                "before": serving,
+                "result": BUILDING,
+            }
+        )
+        journal.write()
+        make(app, source, number, manifest, environment)
+    return result
+
+
+def main() -> None:
+    run_module(OPTIONS, release)
+
+
+if __name__ == "__main__":
+    main()

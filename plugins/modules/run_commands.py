@@ -1,0 +1,118 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: run_commands
+short_description: Run the app's own build commands in a release's tree
+description:
+  - Runs commands such as C(npm ci) one after the other as the app's build user, in the folder of
+    manage.py, with the release's environment, its virtualenv and C(node_modules/.bin) first on the PATH.
+  - There is no shell. A command is split into words as a shell would, and that is all.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release. It must have its virtualenv.
+    type: int
+    required: true
+  commands:
+    description: The commands.
+    type: list
+    elements: str
+    required: true
+  timeout:
+    description: How long each command may take, in seconds.
+    type: int
+    default: 1800
+attributes:
+  check_mode:
+    support: full
+    description: In check mode nothing is run.
+  diff_mode:
+    support: none
+    description: What a command changes is not known.
+"""
+
+EXAMPLES = r"""
+- name: Build the front end of release 43
+  greenroom.django.run_commands:
+    app: blog
+    release: 43
+    commands:
+      - npm ci
+      - npm run build
+"""
+
+RETURN = r"""
+outputs:
+  description: The last lines that each command wrote to its standard output.
+  returned: when not in check mode
+  type: list
+  elements: str
+"""
+
+import json
+import os
+import shlex
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._command import CERTIFICATES, PATH, must_run, tail
+from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "required": True},
+    "commands": {"type": "list", "elements": "str", "required": True},
+    "timeout": {"type": "int", "default": 1800},
+}
+
+
+def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Run them in their order; the result of the module. Raises GreenroomError at the first that fails."""
+    if check_mode:
+        return {"changed": True}
+    app, number = App(params["app"]), params["release"]
+    tree = app.release(number)
+    with open(os.path.join(app.backstage(number), "release.json"), encoding="utf-8") as file:
+        manifest = json.load(file)
+    with open(app.environment(number), encoding="utf-8") as file:
+        variables = load_environment(file.read())
+    folder = os.path.normpath(os.path.join(tree, manifest["directory"]))
+    tools = [os.path.join(tree, ".venv", "bin"), os.path.join(folder, "node_modules", ".bin")]
+    environment = {
+        # The tools of Node have lists of certificate authorities of their own.
+        "NODE_EXTRA_CA_CERTS": CERTIFICATES,
+        **variables,
+        "DJANGO_SETTINGS_MODULE": manifest["settings_module"],
+        "PATH": ":".join([*tools, variables.get("PATH", PATH)]),
+    }
+    outputs = []
+    for command in params["commands"]:
+        output = must_run(
+            f"The command {command!r}",
+            shlex.split(command),
+            user=app.builder,
+            cwd=folder,
+            environment=environment,
+            timeout=params["timeout"],
+        )
+        outputs.append(tail(output))
+    return {"changed": True, "outputs": outputs}
+
+
+def main() -> None:
+    run_module(OPTIONS, run_commands)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,135 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: status
+short_description: Tell what serves on a host, how it is, and what can be gone back to
+description:
+  - Reads the journal and asks the release on stage for its health page. Changes nothing.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  host:
+    description: The site's own name, for the Host header.
+    type: str
+    required: true
+  path:
+    description: The path of the health page.
+    type: str
+    default: /
+  status:
+    description: The HTTP status that a healthy release answers.
+    type: int
+    default: 200
+  service_manager:
+    description: What keeps the app's releases running.
+    type: str
+    choices: [systemd]
+    default: systemd
+attributes:
+  check_mode:
+    support: full
+    description: It only reads.
+  diff_mode:
+    support: none
+    description: It only reads.
+"""
+
+EXAMPLES = r"""
+- name: Ask how the blog is
+  greenroom.django.status:
+    app: blog
+    host: www.example.com
+    path: /health/
+  register: blog
+"""
+
+RETURN = r"""
+serving:
+  description: The number of the release on stage, 0 where there is none.
+  returned: success
+  type: int
+health:
+  description: V(healthy), or what came instead.
+  returned: success
+  type: str
+  sample: 500 Internal Server Error
+locked:
+  description: Who is deploying or rolling back now; empty where nobody is.
+  returned: success
+  type: str
+releases:
+  description:
+    - Those on disk and the newest failure, newest first. Each has C(number), C(revision), C(subject), C(by), C(result),
+      C(age) (seconds since it was made) and C(back) (whether a rollback can go there).
+  returned: success
+  type: list
+  elements: dict
+"""
+
+import time
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._http import ask
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "host": {"type": "str", "required": True},
+    "path": {"type": "str", "default": "/"},
+    "status": {"type": "int", "default": 200},
+    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+}
+
+
+def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
+    """How the release on stage is, in a few words."""
+    if serving is None:
+        return "nothing serves"
+    answer = ask(params["path"], params["host"], unix_socket=app.socket(serving), timeout=5)
+    if answer.status == params["status"]:
+        return "healthy"
+    state = service_of(app, params["service_manager"]).state(serving)
+    return f"{answer}; its service is {state}"
+
+
+def status(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Look; the result of the module. Raises GreenroomError."""
+    app = App(params["app"])
+    journal, serving, now = Journal.read(app.journal), app.serving(), time.time()
+    shown = [entry for entry in journal.entries if not entry.get("pruned")]
+    back = {entry["number"] for entry in journal.on_disk()} - {serving}
+    return {
+        "changed": False,
+        "serving": serving or 0,
+        "health": health(app, serving, params),
+        "locked": (Lock(app.lock).holder() or {}).get("by", ""),
+        "releases": [
+            {
+                **{key: entry.get(key, "") for key in ("number", "revision", "subject", "by", "result", "note")},
+                "age": int(now - entry.get("started", now)),
+                "back": entry["number"] in back,
+            }
+            for entry in sorted(shown, key=lambda entry: -entry["number"])
+        ],
+    }
+
+
+def main() -> None:
+    run_module(OPTIONS, status)
+
+
+if __name__ == "__main__":
+    main()

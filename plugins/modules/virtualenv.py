@@ -1,0 +1,270 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: virtualenv
+short_description: Give a release the virtualenv that its requirements ask for
+description:
+  - Virtualenvs are immutable and kept by the hash of what went in, so releases that need the same
+    share one, unchanged requirements cost nothing, and a rollback never asks the package index.
+  - Understands uv.lock, poetry.lock, Pipfile.lock (through those tools' own export), requirements
+    files with all that they include, and the dependencies in pyproject.toml, looked for in that order.
+  - gunicorn is added where the app names none.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release. Its tree must be there.
+    type: int
+    required: true
+  requirements:
+    description: The file that names the requirements, relative to the tree. Empty looks for the usual names.
+    type: str
+    default: ""
+  installer:
+    description: What installs them.
+    type: str
+    choices: [uv, pip]
+    default: uv
+  python:
+    description: The Python to use, by name or path.
+    type: str
+    default: python3
+  install_project:
+    description: Install the project itself too, as C(pip install .) does.
+    type: bool
+    default: false
+  gunicorn:
+    description: The requirement to install where the app's own name no gunicorn.
+    type: str
+    default: gunicorn
+  uv:
+    description: The uv to use, by path.
+    type: path
+    default: /opt/greenroom/bin/uv
+attributes:
+  check_mode:
+    support: partial
+    description: Where the tree is not there yet, because that was a rehearsal too, it cannot tell whether it would change.
+  diff_mode:
+    support: none
+    description: The list of what was installed is too long to be read.
+"""
+
+EXAMPLES = r"""
+- name: Build what release 43 needs
+  greenroom.django.virtualenv:
+    app: blog
+    release: 43
+    requirements: requirements/production.txt
+"""
+
+RETURN = r"""
+path:
+  description: The virtualenv.
+  returned: when the release's tree is there
+  type: str
+source:
+  description: What it was made from, such as C(uv.lock), relative to the tree; empty where there is nothing to install.
+  returned: when the release's tree is there
+  type: str
+built:
+  description: Whether it had to be built. Where not, another release had made it.
+  returned: success
+  type: bool
+"""
+
+import hashlib
+import os
+import re
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._command import CERTIFICATES, must_run
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import give, is_inside, remove, write_file
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "required": True},
+    "requirements": {"type": "str", "default": ""},
+    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
+    "python": {"type": "str", "default": "python3"},
+    "install_project": {"type": "bool", "default": False},
+    "gunicorn": {"type": "str", "default": "gunicorn"},
+    "uv": {"type": "path", "default": "/opt/greenroom/bin/uv"},
+}
+
+USUAL_NAMES = ("uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt", "pyproject.toml")
+
+# What a lock file's own tool is run as, to say in requirements.txt's words what is locked.
+EXPORTS = {
+    "uv.lock": ["export", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt", "--quiet"],
+    "poetry.lock": ["tool", "run", "--quiet", "--from", "poetry==2.2.1", "--with", "poetry-plugin-export==1.9.0"]
+    + ["poetry", "export", "--format", "requirements.txt", "--no-ansi"],
+    "Pipfile.lock": ["tool", "run", "--quiet", "--from", "pipenv==2025.0.4", "pipenv", "requirements", "--hash"],
+}
+
+_INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", re.MULTILINE)
+_LOCAL = re.compile(r"^\s*(?:(?:-e|--editable)[\s=]*)?(?:file:|\.{1,2}(?:/|\s*$|\[)|[\w.-]+/\S*\s*$)", re.MULTILINE)
+
+
+def find_requirements(tree: str, named: str) -> str:
+    """The requirements file of a tree, relative to it: the named one, or the first usual one; or ``""``."""
+    if named:
+        if not os.path.isfile(os.path.join(tree, named)):
+            raise GreenroomError(f"app_requirements is {named!r}, which is not a file in the release.")
+        return named
+    return next((name for name in USUAL_NAMES if os.path.isfile(os.path.join(tree, name))), "")
+
+
+def ingredients(tree: str, source: str) -> dict[str, str]:
+    """Path and text of every file that decides what gets installed: the file, what it includes, and so on."""
+    texts: dict[str, str] = {}
+    waiting = [source] if source else []
+    if os.path.basename(source) in EXPORTS:
+        folder = os.path.dirname(source)
+        waiting += [os.path.join(folder, name) for name in ("pyproject.toml", "Pipfile")]
+    while waiting:
+        path = os.path.normpath(waiting.pop())
+        full = os.path.join(tree, path)
+        if path in texts or not is_inside(full, tree) or not os.path.isfile(full):
+            continue
+        with open(full, encoding="utf-8", errors="replace") as file:
+            texts[path] = file.read()
+        if path.endswith((".txt", ".in")):
+            waiting += [os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])]
+    return texts
+
+
+def needs_tree(texts: dict[str, str], install_project: bool) -> bool:
+    """Whether the code itself gets installed, so that each revision needs a virtualenv of its own."""
+    return install_project or any(
+        _LOCAL.search(re.sub(r"^\s*(-r|-c|--requirement|--constraint|#).*$", "", text, flags=re.MULTILINE))
+        for path, text in texts.items()
+        if path.endswith((".txt", ".in"))
+    )
+
+
+class Builder:
+    """Builds one virtualenv as the app's build user. Times are in seconds."""
+
+    timeout = 3600.0
+
+    def __init__(self, app: App, tree: str, venv: str, params: dict[str, Any]) -> None:
+        self.app, self.tree, self.venv, self.params = app, tree, venv, params
+
+    def build(self, source: str) -> None:
+        """Make it and install everything. Raises GreenroomError with what the installer said."""
+        if self.params["installer"] == "uv":
+            self.uv("venv", "--quiet", "--python", self.params["python"], self.venv)
+        else:
+            self.run(self.params["python"], "-m", "venv", self.venv)
+            # Debian's own pip is too old for some of today's packages.
+            self.pip("install", "--quiet", "--upgrade", "pip", "setuptools", "wheel")
+        if source:
+            self.install(*self.chosen(source))
+        if self.params["install_project"]:
+            folder = os.path.dirname(source) if os.path.basename(source) in USUAL_NAMES else ""
+            self.install("--no-deps", os.path.join(self.tree, folder))
+        if not os.path.exists(os.path.join(self.venv, "bin", "gunicorn")):
+            self.install(self.params["gunicorn"])
+
+    def chosen(self, source: str) -> list[str]:
+        """What to hand to the installer for ``source``."""
+        path = os.path.join(self.tree, source)
+        name = os.path.basename(source)
+        if name in EXPORTS:
+            exported = self.uv(*EXPORTS[name], cwd=os.path.dirname(path))
+            listed = os.path.join(self.venv, "requirements.txt")
+            write_file(listed, exported)
+            return ["-r", listed]
+        if name == "pyproject.toml" and self.params["installer"] == "pip":
+            return [os.path.dirname(path)]  # pip has no way to install the dependencies alone
+        return ["-r", path]
+
+    def install(self, *what: str) -> None:
+        """Install into the virtualenv."""
+        if self.params["installer"] == "uv":
+            python = os.path.join(self.venv, "bin", "python")
+            self.uv("pip", "install", "--quiet", "--compile-bytecode", "--python", python, *what)
+        else:
+            self.pip("install", "--quiet", *what)
+
+    def uv(self, *arguments: str, cwd: str | None = None) -> str:
+        return self.run(self.params["uv"], *arguments, cwd=cwd)
+
+    def pip(self, *arguments: str) -> str:
+        return self.run(os.path.join(self.venv, "bin", "python"), "-m", "pip", *arguments)
+
+    def run(self, *argv: str, cwd: str | None = None) -> str:
+        environment = {
+            "SSL_CERT_FILE": CERTIFICATES,
+            "PIP_CERT": CERTIFICATES,
+            "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+            "UV_PYTHON_DOWNLOADS": "never",
+            "UV_NO_PROGRESS": "1",
+            "VIRTUAL_ENV": self.venv,
+        }
+        return must_run(
+            "Building the virtualenv",
+            argv,
+            user=self.app.builder,
+            cwd=cwd or self.tree,
+            environment=environment,
+            timeout=self.timeout,
+        )
+
+
+def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Find the virtualenv of a release, or build it; the result of the module. Raises GreenroomError."""
+    app = App(params["app"])
+    tree = app.release(params["release"])
+    if check_mode and not os.path.isdir(tree):
+        return {"changed": False, "built": False}
+    source = find_requirements(tree, params["requirements"])
+    texts = ingredients(tree, source)
+    recipe = {
+        "python": must_run("Asking Python for its version", [params["python"], "-VV"]),
+        "texts": texts,
+        **{key: params[key] for key in ("installer", "gunicorn", "install_project")},
+    }
+    if needs_tree(texts, params["install_project"]):
+        recipe["tree"] = os.path.basename(tree)
+    digest = hashlib.sha256(repr(sorted(recipe.items(), key=str)).encode()).hexdigest()[:16]
+    venv = os.path.join(app.venvs, digest)
+    complete = os.path.join(venv, ".complete")
+    built = not os.path.exists(complete)
+    link, target = os.path.join(tree, ".venv"), os.path.join("..", "..", "venvs", digest)
+    linked = os.path.islink(link) and os.readlink(link) == target
+    if not check_mode:
+        if built:
+            remove(venv)  # what a build that died left
+            os.mkdir(venv, 0o755)
+            give(venv, app.builder)
+            try:
+                Builder(app, tree, venv, params).build(source)
+            except GreenroomError:
+                remove(venv)
+                raise
+            write_file(complete, "")
+        if not linked:
+            replace_link(link, target)
+    return {"changed": built or not linked, "built": built, "path": venv, "source": source}
+
+
+def main() -> None:
+    run_module(OPTIONS, virtualenv)
+
+
+if __name__ == "__main__":
+    main()
