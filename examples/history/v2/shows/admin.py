@@ -1,0 +1,15 @@
+"""The office behind the stage."""
+
+from django.contrib import admin
+
+from .models import Show
+
+
+@admin.register(Show)
+class ShowAdmin(admin.ModelAdmin):
+    """Shows, in the admin."""
+
+    list_display = ("title", "date", "stage")
+    list_filter = ("stage",)
+    search_fields = ("title", "description")
+    date_hierarchy = "date"

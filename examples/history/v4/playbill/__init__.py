@@ -1,0 +1,4 @@
+"""Playbill: what's on at our little theatre."""
+
+VERSION = "v4"
+VERSION_NAME = "The Understudy"
