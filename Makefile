@@ -1,0 +1,52 @@
+# Every target does its own set-up, on a fresh Debian or Ubuntu too, and can be run again.
+# The commands that a user types on a working day are ansible-playbook's: see README.md.
+
+venv := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo demo-down test check lint unit bench pins clean dev
+
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+demo: ## a host in a container, and the example site deployed on it under load
+	@tools/controller
+	@tools/engine $(venv)/python tools/demo up
+
+demo-down: ## take all of the demo away
+	@tools/engine --running python3 tools/demo down
+
+test: lint ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
+	@tools/engine $(venv)/pytest tests --verbose
+
+check: lint unit ## the quick part: lint and unit tests
+
+lint: dev ## what machines can say about the code
+	$(venv)/yamllint --strict .
+	NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
+	$(venv)/ruff check --quiet
+	$(venv)/ruff format --check --quiet
+	$(venv)/mypy
+	@command -v shellcheck >/dev/null || tools/packages shellcheck
+	tools/shell-files | xargs shellcheck
+
+unit: dev ## the tests that need no host
+	$(venv)/pytest tests/unit --quiet
+
+bench: ## how long a deploy takes, beside the plain in-place way
+	@tools/controller
+	@tools/engine $(venv)/python tools/bench.py
+
+pins: dev ## take the newest versions that the .in files allow
+	$(venv)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --custom-compile-command 'make pins' requirements.in --output-file requirements.txt
+	$(venv)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --custom-compile-command 'make pins' --constraints requirements.txt \
+	    requirements-dev.in --output-file requirements-dev.txt
+
+clean: demo-down ## take away what make made: hosts, images, .venv, .cache
+	@tools/engine --running python3 tools/host.py clean
+	rm -rf .venv .cache .ansible .mypy_cache .pytest_cache .ruff_cache
+
+dev:
+	@tools/controller dev

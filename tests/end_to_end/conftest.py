@@ -1,0 +1,110 @@
+"""Hosts for the end-to-end tests: bare ones, and copies of one that site.yml has provisioned.
+
+Every fixture that gives a host gives one to a module: its tests are a story, told in their order.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+
+import pytest
+from example import Example, provision, settings
+from host import CHECKOUT, Host, command
+
+HERE = Path(__file__).parent
+#: what each running host is called in a report, to show its journal when a test fails
+running: dict[str, Host] = {}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is in this folder, so that -m 'not end_to_end' leaves it out."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("end_to_end")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the end of every running host's journal below a failure."""
+    report = yield
+    if report.failed and HERE in item.path.parents:
+        for name, host in running.items():
+            report.sections.append((f"journal of {name}", host.journal()))
+    return report
+
+
+@pytest.fixture(scope="module")
+def start_host(request: pytest.FixtureRequest) -> Iterator[Callable[..., Host]]:
+    """Return a function that starts a host, as Host.start does; they go when the module ends.
+
+    Without a name, hosts are called after the module: checkout-1, checkout-2 …
+    """
+    word = Path(request.node.name).stem.removeprefix("test_").replace("_", "-")
+    mine: list[Host] = []
+
+    def start(name: str | None = None, **options: object) -> Host:
+        host = Host.start(name or f"{word}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
+        mine.append(host)
+        running[host.name] = host
+        return host
+
+    yield start
+    for host in mine:
+        running.pop(host.name, None)
+        host.destroy()
+
+
+@pytest.fixture(scope="module")
+def bare_host(start_host: Callable[..., Host]) -> Host:
+    """Return a host on which nothing has been done."""
+    return start_host()
+
+
+@pytest.fixture(scope="session")
+def provisioned_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return an image of a host after site.yml, with the example's repository on it; made once."""
+    image = "greenroom/snapshot:provisioned"
+    # For daily work: a provisioned host costs half a minute, and the one of the last run may do.
+    there = not command("docker", "image", "inspect", image, check=False).returncode
+    if there and os.environ.get("GREENROOM_REUSE"):
+        return image
+    folder = tmp_path_factory.mktemp("provisioned")
+    with Host.start("provisioned") as host:
+        running[host.name] = host
+        try:
+            provision(host, folder)
+            return host.commit(image)
+        finally:
+            running.pop(host.name)
+
+
+@pytest.fixture(scope="module")
+def host(
+    start_host: Callable[..., Host],
+    provisioned_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Host:
+    """Return a provisioned host on which nothing is deployed, with an inventory of its own."""
+    host = start_host(image=provisioned_image)
+    host.inventory(
+        tmp_path_factory.mktemp("inventory") / "staging", **settings("localhost", host.address)
+    )
+    return host
+
+
+@pytest.fixture(scope="module")
+def playbill(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Example:
+    """Return the example's working copy, which pushes to `host`."""
+    example = Example.make(tmp_path_factory.mktemp("playbill"))
+    example.publish(host)
+    return example
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """Return the folder of this checkout."""
+    return CHECKOUT
