@@ -1,0 +1,310 @@
+"""How a host gets the code: over ssh, over https, from a path; and what a revision can be called.
+
+The git servers are on the host itself: sshd with a user `git`, and an https server that wants a
+password. The tests of this module are one story on one host, told in their order.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example import ON_HOST, Example
+from host import Host, PlaybookRun, ansible_playbook
+
+TOKEN = "s3cret/t@ken:with#everything%20"
+BUILD = "/srv/playbill/build"
+
+# git's own http-backend behind TLS and basic authentication. Arguments: user, token, certificate.
+HTTPS_SERVER = r"""
+import base64, http.server, os, ssl, subprocess, sys
+
+class Server(http.server.BaseHTTPRequestHandler):
+    def handle_git(self):
+        given = self.headers.get("Authorization", "")
+        wanted = "Basic " + base64.b64encode(":".join(sys.argv[1:3]).encode()).decode()
+        if given != wanted:
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        environment = {
+            "GIT_PROJECT_ROOT": "/home/git", "GIT_HTTP_EXPORT_ALL": "1", "PATH_INFO": path,
+            "QUERY_STRING": query, "REQUEST_METHOD": self.command, "REMOTE_USER": "x",
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""), "CONTENT_LENGTH": str(len(body)),
+            "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""), "PATH": os.environ["PATH"],
+            "GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*",
+        }
+        run = subprocess.run(["git", "http-backend"], input=body, env=environment, stdout=subprocess.PIPE)
+        head, _, content = run.stdout.partition(b"\r\n\r\n")
+        fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+        self.send_response(int(fields.pop("Status", "200").split()[0]))
+        for name, value in fields.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+    do_GET = do_POST = handle_git
+
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(sys.argv[3] + ".crt", sys.argv[3] + ".key")
+server = http.server.ThreadingHTTPServer(("localhost", 8443), Server)
+server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()
+"""
+
+# The role alone does what site.yml does for the checkout, in a tenth of the time.
+PREPARE = """
+- name: Prepare to fetch
+  hosts: staging
+  gather_facts: false
+  become: true
+  roles: [greenroom.django.checkout]
+"""
+
+
+class Story:
+    """One host, and settings that change from chapter to chapter."""
+
+    def __init__(self, host: Host, example: Example, folder: Path) -> None:
+        self.host, self.example = host, example
+        self.inventory, self.prepare_yml = folder / "staging", folder / "prepare.yml"
+        self.prepare_yml.write_text(PREPARE)
+        self.settings = json.loads(host._inventories[-1].read_text())
+
+    def set(self, **settings: Any) -> None:
+        """Change settings, and prepare the host for them."""
+        self.settings["staging"]["hosts"][self.host.container].update(settings)
+        self.inventory.write_text(json.dumps(self.settings))
+        self.run(self.prepare_yml)
+
+    def run(self, playbook: str | Path, *arguments: str, check: bool = True) -> PlaybookRun:
+        """Run a playbook with the settings of now."""
+        return ansible_playbook(self.inventory, playbook, *arguments, check=check)
+
+    def deploy(self, *arguments: str, check: bool = True) -> PlaybookRun:
+        """Deploy."""
+        return self.run("deploy.yml", *arguments, check=check)
+
+    def serves(self) -> str:
+        """The commit that serves."""
+        journal = json.loads(self.host.shell("cat /srv/playbill/journal.json"))["releases"]
+        number = int(self.host.shell("basename $(readlink /srv/playbill/current)"))
+        return next(str(e["revision"]) for e in journal if e["number"] == number)
+
+    def commit(self, rev: str) -> str:
+        """The full hash of a revision of the example."""
+        return self.example.git("rev-parse", f"{rev}^{{commit}}")
+
+
+@pytest.fixture(scope="module")
+def story(host: Host, playbill: Example, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    """A host with a user `git`, whose repository nobody else may read."""
+    host.shell(
+        "set -e; useradd --create-home --shell /usr/bin/git-shell git; chmod 0700 /home/git;"
+        f"git clone --quiet --bare {ON_HOST} /home/git/playbill.git; chown -R git:git /home/git;"
+        "install -d -m 0700 -o git -g git /home/git/.ssh"
+    )
+    return Story(host, playbill, tmp_path_factory.mktemp("checkout"))
+
+
+def host_key(host: Host) -> str:
+    """The line of known_hosts for the host's own sshd."""
+    return "localhost " + " ".join(host.shell("cat /etc/ssh/ssh_host_ed25519_key.pub").split()[:2])
+
+
+# -- over ssh -------------------------------------------------------------------------------------
+
+
+def test_an_unknown_host_key_is_refused(story: Story) -> None:
+    story.set(app_repository="git@localhost:playbill.git")
+    pinned = story.host.shell(f"cat {BUILD}/.ssh/known_hosts")
+    run = story.deploy(check=False)
+    assert run.returncode != 0
+    assert "No ED25519 host key is known for localhost" in run.stdout
+    assert "Host keys are never accepted unseen." in run.stdout
+    assert story.host.shell(f"cat {BUILD}/.ssh/known_hosts") == pinned
+    assert "localhost" not in pinned
+
+
+def test_a_wrong_host_key_is_refused(story: Story) -> None:
+    """Even where the key would be let in: nothing is sent to a server that is somebody else."""
+    story.host.shell(f"install -m 0600 -o git -g git {BUILD}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys")
+    wrong = story.host.shell("ssh-keygen -q -t ed25519 -N '' -f /root/other; cat /root/other.pub")
+    story.set(checkout_known_hosts=["localhost " + " ".join(wrong.split()[:2])])
+    run = story.deploy(check=False)
+    assert run.returncode != 0
+    assert "REMOTE HOST IDENTIFICATION HAS CHANGED" in run.stdout
+    assert "Host key verification failed." in run.stdout
+    assert "changed by its owner, goes into checkout_known_hosts" in run.stdout
+    story.host.shell("rm /home/git/.ssh/authorized_keys")
+
+
+def test_the_error_shows_the_deploy_key(story: Story) -> None:
+    story.set(checkout_known_hosts=[host_key(story.host)])
+    run = story.deploy(check=False)
+    assert run.returncode != 0
+    assert "git@localhost: Permission denied (publickey)" in run.stdout
+    public = story.host.shell(f"cat {BUILD}/.ssh/deploy_key.pub").strip()
+    assert public in run.stdout
+    assert public.endswith(f" playbill@{story.host.container}") or " playbill@" in public
+    assert "PRIVATE KEY" not in run.output
+
+
+def test_with_its_deploy_key_the_host_gets_the_code(story: Story) -> None:
+    story.host.shell(f"install -m 0600 -o git -g git {BUILD}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys")
+    assert "Would deploy release" in story.deploy("--check").stdout
+    story.deploy()
+    assert story.serves() == story.commit("v1")
+
+
+# -- over https -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def https(story: Story) -> str:
+    """An https server whose certificate the host trusts; the address of the repository."""
+    story.host.shell(
+        "set -e; cd /root; openssl req -x509 -newkey rsa:2048 -nodes -keyout tls.key -out tls.crt -days 2 "
+        "-subj /CN=localhost -addext subjectAltName=DNS:localhost 2>/dev/null;"
+        "cp tls.crt /usr/local/share/ca-certificates/git-server.crt; update-ca-certificates >/dev/null 2>&1"
+    )
+    story.host.run(["tee", "/root/server.py"], stdin=HTTPS_SERVER)
+    story.host.run(
+        ["systemd-run", "--quiet", "--unit=git-https", "python3", "/root/server.py", "oauth2", TOKEN, "/root/tls"]
+    )
+    story.host.shell("for i in $(seq 100); do curl -s https://localhost:8443 || python3 -c 'import socket; socket.create_connection((\"localhost\", 8443))' 2>/dev/null && break; sleep 0.1; done")
+    return "https://localhost:8443/playbill.git"
+
+
+def test_https_without_a_token_is_refused(story: Story, https: str) -> None:
+    story.set(app_repository=https)
+    run = story.deploy(check=False)
+    assert run.returncode != 0
+    assert "could not read Username" in run.stdout or "Authentication failed" in run.stdout
+    assert "wants an access token (checkout_token, checkout_user)" in run.stdout
+
+
+def test_https_with_the_wrong_token_is_refused(story: Story) -> None:
+    story.set(checkout_token="wr0ng-token")
+    for _ in range(2):  # the second time git must not have forgotten it
+        run = story.deploy("-vvv", check=False)
+        assert run.returncode != 0
+        assert "Authentication failed for 'https://localhost:8443/playbill.git/'" in run.stdout
+        assert "wr0ng" not in run.output
+    assert "wr0ng-token" in story.host.shell(f"cat {BUILD}/.git-credentials")
+
+
+def test_https_with_a_token(story: Story) -> None:
+    """Whatever characters are in it, and without a word of it anywhere."""
+    story.example.set_branch("staging", "v2")
+    story.host.shell(f"cd /home/git/playbill.git && git -c safe.directory='*' fetch -q {ON_HOST} '+refs/*:refs/*' && chown -R git:git .")
+    story.set(checkout_token=TOKEN)
+    outputs = [story.run(story.prepare_yml, "-vvv", "--diff"), story.deploy("-vvv", "--diff")]
+    assert story.serves() == story.commit("v2")
+    for output in outputs:
+        assert "s3cret" not in output.output
+    mode = story.host.shell(f"stat -c '%U %a' {BUILD}/.git-credentials").strip()
+    assert mode == "playbill-build 600"
+    for user in ("playbill", "www-data", "nobody"):
+        grep = ["grep", "-r", "-l", "-a", "s3cret", "/srv", "/etc", "/opt", "/tmp", "/run", "/var", "/home"]
+        assert story.host.run(grep, user=user, check=False).stdout == ""
+    assert "s3cret" not in story.host.shell(f"cat {BUILD}/repository/config {BUILD}/repository/FETCH_HEAD")
+    log = story.host.shell("journalctl --no-pager --all -t python3 -t ansible-ansible.builtin.git -t ansible-git")
+    assert "s3cret" not in log
+
+
+def test_another_address_later(story: Story) -> None:
+    """Back to ssh, and the token that is not needed any more is gone."""
+    story.set(app_repository="ssh://git@localhost/home/git/playbill.git", checkout_token="")
+    run = story.deploy("-e", "rev=v3")
+    assert run.recap[story.host.container]["failed"] == 0
+    assert story.serves() == story.commit("v3")
+    assert story.host.shell(f"cat {BUILD}/.git-credentials") == ""
+
+
+# -- from a path, and all that a revision can be called -------------------------------------------
+
+
+def test_a_path_that_belongs_to_another_user(story: Story) -> None:
+    story.set(app_repository=ON_HOST)
+    assert story.host.shell(f"stat -c %U {ON_HOST}").strip() == "deploy"
+    story.deploy()
+    assert story.serves() == story.commit("staging")
+
+
+def test_names_of_a_revision(story: Story) -> None:
+    """A branch with a slash, an annotated tag, a full and a short commit."""
+    story.example.git("switch", "--quiet", "-c", "feature/new/stage", "v1")
+    branch = story.example.commit({"a": "1"}, "On a branch", "feature/new/stage")
+    tagged = story.example.commit({"a": "2"}, "To be tagged", "feature/new/stage")
+    story.example.git("tag", "--annotate", "-m", "A tag with a message", "r-1.0", tagged)
+    full = story.example.commit({"a": "3"}, "By its hash", "feature/new/stage")
+    short = story.example.commit({"a": "4"}, "By a part of its hash", "feature/new/stage")
+    story.example.set_branch("feature/new/stage", branch)
+    story.example.set_branch("keep", short)
+    story.example.push()
+    assert f"Would deploy release 5 ({tagged[:10]})" in story.deploy("--check", "-e", "rev=r-1.0").stdout
+    for rev, commit in (
+        ("feature/new/stage", branch),
+        ("r-1.0", tagged),
+        (full, full),
+        (short[:8], short),
+    ):
+        story.deploy("-e", f"rev={rev}")
+        assert story.serves() == commit, rev
+
+
+def test_a_branch_that_was_rewritten(story: Story) -> None:
+    story.example.git("switch", "--quiet", "staging")
+    story.example.git("reset", "--quiet", "--hard", "v1")
+    rewritten = story.example.commit({"b": "1"}, "Another past")
+    story.deploy()
+    assert story.serves() == rewritten
+
+
+def test_a_branch_that_is_gone_is_gone(story: Story) -> None:
+    """Also where a new one needs its name as a folder."""
+    story.example.git("push", "--quiet", "origin", "--delete", "keep")
+    run = story.deploy("-e", "rev=keep", check=False)
+    assert "The repository has no branch, tag or commit 'keep'" in run.stdout
+    story.example.git("branch", "-D", "keep")
+    story.example.git("push", "--quiet", "origin", "v2^{commit}:refs/heads/keep/this")
+    story.deploy("-e", "rev=keep/this")
+    assert story.serves() == story.commit("v2")
+
+
+def test_a_head_that_points_nowhere(story: Story) -> None:
+    story.host.run(["git", "--git-dir", ON_HOST, "symbolic-ref", "HEAD", "refs/heads/nowhere"], user="deploy")
+    story.host.shell(f"rm -rf {BUILD}/repository")
+    story.deploy("--check")
+    for changed in (True, False):
+        run = story.deploy()
+        assert (run.recap[story.host.container]["changed"] > 0) == changed
+    assert story.serves() == story.commit("staging")
+
+
+def test_another_repository(story: Story) -> None:
+    """Nothing of the one before can be deployed any more; its branches and tags went with it."""
+    other = "/srv/git/other.git"
+    story.host.shell(f"git init --quiet --bare {other} && chown -R deploy:deploy {other}")
+    story.example.git("push", "--quiet", str(remote(story, other)), "v3^{commit}:refs/heads/staging")
+    story.set(app_repository=other)
+    assert f"({story.commit('v3')[:10]})" in story.deploy("--check").stdout
+    story.deploy()
+    assert story.serves() == story.commit("v3")
+    for rev in ("v2", "live", "feature/new/stage"):
+        run = story.deploy("-e", f"rev={rev}", check=False)
+        assert f"The repository has no branch, tag or commit '{rev}'" in run.stdout
+    assert story.serves() == story.commit("v3")
+
+
+def remote(story: Story, path: str) -> str:
+    """The address at which the working copy pushes to a path on the host."""
+    return f"ssh://deploy@{story.host.address}{path}"

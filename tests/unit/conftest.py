@@ -1,0 +1,41 @@
+"""What unit tests share: an app whose rooms are in a temporary folder, and no need to be root."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+
+ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+@pytest.fixture(autouse=True)
+def _nobody_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is not root keeps its own files, and runs commands as itself."""
+    if os.geteuid() == 0:
+        return
+    popen = subprocess.Popen.__init__
+
+    def as_ourselves(*arguments: Any, **options: Any) -> None:
+        for identity in ("user", "group", "extra_groups"):
+            options.pop(identity, None)
+        popen(*arguments, **options)
+
+    monkeypatch.setattr(subprocess.Popen, "__init__", as_ourselves)
+    monkeypatch.setattr(os, "fchown", lambda *_: None)
+    monkeypatch.setattr(os, "chown", lambda *_, **__: None)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """The app ``blog`` on a host that was prepared for it; its two users are whoever runs this."""
+    app = App("blog", root=str(tmp_path))
+    app.user = app.builder = ME
+    for room in (app.releases, app.venvs, app.shared, app.build, app.etc, app.run):
+        os.makedirs(room)
+    return app

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import subprocess
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._environment import (
+    dump_environment,
+    environment_problem,
+    load_environment,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+PEM = "-----BEGIN PRIVATE KEY-----\nMIIEvQ+/=\nabc==\n-----END PRIVATE KEY-----\n"
+VALUES = {
+    "empty": "",
+    "plain": "live",
+    "json": '{"a": ["b", {"c": "d\\"e"}], "f": null}',
+    "double quotes": '"',
+    "quoted": '"all of it"',
+    "single quotes": "it's 'so'",
+    "dollar": "$HOME ${HOME} $$ $(id) `id`",
+    "hash": "#not a comment # nor this",
+    "semicolon": "; no comment either",
+    "backslash": "\\",
+    "backslashes": "\\\\server\\share\\n",
+    "backslash at the end": "C:\\",
+    "backslash and quote": '\\"',
+    "backslash before a line end": "a\\\nb",
+    "percent": "%i %% 100%",
+    "pem": PEM,
+    "line ends alone": "\n\n",
+    "line end of Windows": "a\r\nb\r",
+    "an assignment inside": 'a\nOTHER="b"\nc',
+    "a section inside": "\n[Service]\nUser=root\n",
+    "tabs": "\ta\tb\t",
+    "spaces around": "  a  ",
+    "equals": "postgres://u:p=w@h/db?x=1&y=2",
+    "unicode": "Größe – “naïve” ☃ 𝄞",
+    "control characters": "\x01\x1b[0m\x7f",
+    "long": "x" * 20000,
+}
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_a_value_comes_back_byte_for_byte(value: str) -> None:
+    assert load_environment(dump_environment({"A": value})) == {"A": value}
+
+
+def test_all_of_them_in_one_file() -> None:
+    variables = {f"V{number}": value for number, value in enumerate(VALUES.values())}
+    assert load_environment(dump_environment(variables)) == variables
+
+
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES.keys())
+def test_a_shell_understands_it_the_same_way(value: str) -> None:
+    """Another reader of the same quoting, which owes nothing to load_environment()."""
+    script = dump_environment({"A": value}) + 'printf "%sx" "$A"'
+    result = subprocess.run(["/bin/sh", "-c", script], capture_output=True, check=True)
+    assert result.stdout.decode() == value + "x"
+
+
+@pytest.mark.parametrize(
+    ("variables", "content"),
+    [
+        ({}, ""),
+        ({"B": "2", "A": "1"}, 'A="1"\nB="2"\n'),
+        ({"A": "$ \\ ` \" ' #"}, 'A="\\$ \\\\ \\` \\" \' #"\n'),
+        ({"KEY": "a\nb\n"}, 'KEY="a\nb\n"\n'),
+    ],
+)
+def test_the_file_itself(variables: dict[str, str], content: str) -> None:
+    assert dump_environment(variables) == content
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("A", "x", None),
+        ("_a1", "", None),
+        (
+            "1A",
+            "s3cret",
+            "app_env has a variable named '1A'; names are letters, digits and underscores, and "
+            "start with no digit.",
+        ),
+        (
+            "A-B",
+            "s3cret",
+            "app_env has a variable named 'A-B'; names are letters, digits and underscores, and "
+            "start with no digit.",
+        ),
+        (
+            "A\n",
+            "s3cret",
+            "app_env has a variable named 'A\\n'; names are letters, digits and underscores, and "
+            "start with no digit.",
+        ),
+        (
+            7,
+            "s3cret",
+            "app_env has a variable named 7; names are letters, digits and underscores, and "
+            "start with no digit.",
+        ),
+        ("A", 4711, "app_env.A is of type int; it should be a string: put it in quotes."),
+        ("A", True, "app_env.A is of type bool; it should be a string: put it in quotes."),
+        ("A", None, "app_env.A is of type null; it should be a string: put it in quotes."),
+        ("A", ["s3cret"], "app_env.A is of type list; it should be a string: put it in quotes."),
+        ("A", "s3cret\0", "app_env.A holds a NUL character, which no environment can."),
+        (
+            "A",
+            "s3cret\udcff",
+            "app_env.A holds half of a surrogate pair, which is no text in UTF-8.",
+        ),
+    ],
+)
+def test_a_problem_is_named_without_the_value(name: Any, value: Any, problem: str | None) -> None:
+    assert environment_problem(name, value) == problem
+    if problem is not None:
+        with pytest.raises(GreenroomError) as refused:
+            dump_environment({name: value})
+        assert str(refused.value) == problem
+        assert "s3cret" not in problem
+        assert "4711" not in problem
