@@ -280,15 +280,8 @@ class Host:
         """Wait until the host has booted and answers by SSH. Raises HostError when it does not."""
         deadline = time.monotonic() + seconds
         while True:
-            run = command(
-                "docker",
-                "exec",
-                self.container,
-                "systemctl",
-                "is-system-running",
-                "--wait",
-                check=False,
-            )
+            booted = ("timeout", "30", "systemctl", "is-system-running", "--wait")
+            run = command("docker", "exec", self.container, *booted, check=False)
             self.state = run.stdout.strip()
             if self.state in ("running", "degraded"):
                 break

@@ -79,7 +79,7 @@ def page(request):
     return JsonResponse({
         "settings": os.environ["DJANGO_SETTINGS_MODULE"],
         "settings_file": sys.modules[os.environ["DJANGO_SETTINGS_MODULE"]].__file__,
-        "packages": {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions()},
+        "packages": {one.name.lower(): one.version for one in importlib.metadata.distributions()},
         "css": static("notes/page.css") if settings.STATIC_ROOT else None,
         "notes": [note.text for note in Note.objects.order_by("pk")],
         "title": getattr(settings, "TITLE", ""),
@@ -172,7 +172,7 @@ class Project:
     def commit_only(self, files: Mapping[str, str]) -> str:
         """Commit and push these files and no others, and return the commit's hash."""
         for entry in self.repository.path.iterdir():
-            if entry.is_dir() and entry.name != ".git":
+            if entry.is_dir() and not entry.is_symlink() and entry.name != ".git":
                 shutil.rmtree(entry)
             elif entry.name != ".git":
                 entry.unlink()
@@ -190,7 +190,7 @@ class Project:
         return self.repository.git("rev-parse", "HEAD")
 
     def configure(self, **variables: Any) -> None:
-        """Write the inventory: what every project needs to be told, and these variables of its own."""
+        """Write the inventory: what every project needs to be told, and these variables."""
         environment = {**self.variables["app_env"], **variables.pop("app_env", {})}
         self.host.inventory(
             self.inventory,
@@ -240,6 +240,16 @@ class Project:
             raise HostError(f"the page answers {answer.status}: {answer.text}")
         found: dict[str, Any] = json.loads(answer.text)
         return found
+
+    def sql(self, statement: str, database: str = "db.sqlite3") -> list[list[Any]]:
+        """Run a statement on a SQLite file in shared/ as the app's user, and return its rows."""
+        script = (
+            "import json, sqlite3, sys; base = sqlite3.connect(sys.argv[1]); "
+            "print(json.dumps(base.execute(sys.argv[2]).fetchall())); base.commit()"
+        )
+        argv = ["python3", "-c", script, f"{HOME}/shared/{database}", statement]
+        rows: list[list[Any]] = json.loads(self.host.run(argv, user="playbill").stdout)
+        return rows
 
     def read(self, path: str) -> str:
         """The text of a file in the release on stage, or of one named by its whole path."""

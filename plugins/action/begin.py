@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module begin: who runs this, and whether the lock's holder still does."""
+"""The controller's half of the module begin: who runs it, and whether the lock's holder lives."""
 
 from __future__ import annotations
 
@@ -13,13 +13,9 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-# One word for a run, made when its first worker loads this file, would differ from host to host, since
-# each is a process of its own. The run's own process is what they share.
-_RUN = os.getppid()
-
 
 def controller_id() -> str:
-    """What tells this machine, since its last boot, from all others; empty where that is not known."""
+    """What tells this machine, since its last boot, from all others; empty where not known."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
     except OSError:
@@ -47,20 +43,25 @@ def who() -> str:
         return f"{os.getuid()}@{socket.gethostname()}"
 
 
-class ActionModule(ActionBase):
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """Takes the lock over at once from a run of this machine that was killed."""
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Begin, as the module does; and once more where the lock is a dead run's."""
         super().run(tmp, task_vars)
         arguments = {
             "token": secrets.token_hex(8),
             "by": who(),
             "controller": controller_id(),
-            "pid": _RUN,
+            "pid": os.getppid(),  # this is a worker, of the run that the lock belongs to
             **self._task.args,
         }
         result = self._execute_module(module_args=arguments, task_vars=task_vars)
         holder = result.get("holder")
         if holder and is_dead(holder):
-            result = self._execute_module(module_args={**arguments, "dead": holder["token"]}, task_vars=task_vars)
+            result = self._execute_module(
+                module_args={**arguments, "dead": holder["token"]}, task_vars=task_vars
+            )
         return dict(result)

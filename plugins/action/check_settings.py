@@ -1,25 +1,53 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Checks what an argument spec cannot say of a setting. Everything runs on the controller."""
+"""Checks all settings, by the roles' argument specs and more. Everything runs on the controller."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from ansible.errors import AnsibleError
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import NAMES, problems
 
+ROLES = Path(__file__).parents[2] / "roles"
 
-class ActionModule(ActionBase):
+
+def options_of_roles() -> dict[str, Any]:
+    """The options in the argument specs of all roles of this collection, by their names."""
+    options: dict[str, Any] = {}
+    for path in sorted(ROLES.glob("*/meta/argument_specs.yml")):
+        options.update(DataLoader().load_from_file(str(path))["argument_specs"]["main"]["options"])
+    return options
+
+
+class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """One failure that names every setting that is wrong, what it is, and what it should be."""
 
     TRANSFERS_FILES = False
     _requires_connection = False
 
-    def run(self, tmp: str | None = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
+    def run(
+        self, tmp: str | None = None, task_vars: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Look at all settings that are defined."""
         super().run(tmp, task_vars)
-        settings = {name: self._templar.template(task_vars[name]) for name in NAMES if name in (task_vars or {})}
-        found = problems(settings)
+        options = options_of_roles()
+        settings, unreadable = {}, []
+        for name in [*NAMES, *options]:
+            if task_vars and name in task_vars:
+                try:
+                    settings[name] = self._templar.template(task_vars[name])
+                except AnsibleError as error:
+                    unreadable.append(f"{name} cannot be read: {error.message}")
+        if unreadable:
+            return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
+        found = problems(settings, options)
         if found:
-            return {"failed": True, "msg": "These settings are not right:\n" + "\n".join(f"- {p}" for p in found)}
+            return {
+                "failed": True,
+                "msg": "These settings are not right:\n" + "\n".join(f"- {p}" for p in found),
+            }
         return {"changed": False}

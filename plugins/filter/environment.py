@@ -23,21 +23,35 @@ def environment_hosts(groups: Mapping[str, Sequence[str]], target: str = "") -> 
     there = [name for name in ENVIRONMENTS if groups.get(name)]
     if not there:
         empty = [name for name in ENVIRONMENTS if name in groups]
-        found = f"its group {empty[0]} is empty" if empty else "it has neither a group staging nor a group live"
+        found = (
+            f"its group {empty[0]} is empty"
+            if empty
+            else "it has neither a group staging nor a group live"
+        )
         raise AnsibleFilterError(
-            f"The inventory names no host to work on: {found}. Give one with -i, such as inventories/staging, "
-            "with at least one host in the group of the environment's name."
+            f"The inventory names no host to work on: {found}. Give one with -i, such as "
+            "inventories/staging, with at least one host in the group of the environment's name."
         )
     if len(there) > 1:
         raise AnsibleFilterError(
-            "The inventory has hosts in both groups, staging and live. One run is for one environment: "
-            "give its inventory with -i."
+            "The inventory has hosts in both groups, staging and live. One run is for one "
+            "environment: give its inventory with -i."
         )
-    return f"{there[0]}:&{target}" if target else there[0]
+    if not target:
+        return there[0]
+    if not set(groups.get(target, [target])) & set(groups[there[0]]):
+        raise AnsibleFilterError(
+            f"target is {target!r}, which is no host or group in {there[0]}. "
+            f"There are: {', '.join(sorted(groups[there[0]]))}."
+        )
+    return f"{there[0]}:&{target}"
 
 
 def environment_file(variables: Mapping[str, str]) -> str:
-    """The environment file of ``app_env``, as systemd reads it. Raises AnsibleFilterError, without values."""
+    """The environment file of ``app_env``, as systemd reads it.
+
+    Raises AnsibleFilterError, without values.
+    """
     try:
         return dump_environment(variables)
     except GreenroomError as error:
@@ -48,4 +62,5 @@ class FilterModule:
     """The filters, by name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """What Ansible asks for."""
         return {"environment_hosts": environment_hosts, "environment_file": environment_file}

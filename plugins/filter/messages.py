@@ -9,7 +9,7 @@ from typing import Any
 
 
 def age(seconds: float) -> str:
-    """How long ago, in the largest unit that has two or more of it: ``45 s``, ``3 min``, ``26 h``, ``5 days``."""
+    """How long ago, in the largest unit that has two of it: ``45 s``, ``3 min``, ``26 h``."""
     for unit, length in (("days", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
@@ -19,13 +19,17 @@ def age(seconds: float) -> str:
 def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     """What the module status found on one host, as a table."""
     serving = status["serving"]
-    head = f"{app} on {host}: " + (f"release {serving} serves, {status['health']}" if serving else status["health"])
+    head = f"{app} on {host}: " + (
+        f"release {serving} serves, {status['health']}" if serving else status["health"]
+    )
     if status["locked"]:
         head += f"; {status['locked']} is deploying or rolling back now"
     rows = [("", "RELEASE", "REVISION", "AGE", "BY", "STATE", "SUBJECT")]
     for release in status["releases"]:
         on_stage = release["number"] == serving
-        state = "serves" if on_stage else f"{release['result']}, can be gone to" if release["back"] else release["result"]
+        state = "serves" if on_stage else release["result"]
+        if release["back"] and not on_stage:
+            state += ", can be gone to"
         rows.append(
             (
                 "*" if on_stage else "",
@@ -40,7 +44,9 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     if len(rows) == 1:
         return f"{head}\n  (no release yet)\n"
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]  # noqa: B905 - strict= is not in Python 3.9
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    ]
     return "\n".join([head, *(f"  {line}" for line in lines)]) + "\n"
 
 
@@ -63,4 +69,5 @@ class FilterModule:
     """The filters, by name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
+        """What Ansible asks for."""
         return {"status_table": status_table, "outcome": outcome}

@@ -19,12 +19,13 @@ class App:
     def __init__(self, name: str, root: str = "/") -> None:
         if not _NAME.match(name):
             raise GreenroomError(
-                f"app_name is {name!r}; it should be up to 24 lower-case letters, digits and hyphens, "
-                "starting with a letter."
+                f"app_name is {name!r}; it should be up to 24 lower-case letters, digits and "
+                "hyphens, starting with a letter."
             )
         self.name = name
         self.user = name  # runs the app, and owns its data
         self.builder = f"{name}-build"  # makes releases, and owns their code
+        self.web = f"{name}-web"  # the group that may see what the app shows
         self.home = os.path.join(root, "srv", name)
         self.releases = os.path.join(self.home, "releases")
         self.venvs = os.path.join(self.home, "venvs")

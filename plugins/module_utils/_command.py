@@ -5,6 +5,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -32,7 +33,7 @@ def run(
     Raises GreenroomError when the command is not there or takes too long.
     """
     base = {"PATH": PATH, "HOME": "/", "LANG": "C.UTF-8"}
-    identity: dict[str, object] = {}
+    identity: dict[str, Any] = {}
     if user is not None:
         entry = pwd.getpwnam(user)
         base["HOME"] = entry.pw_dir
@@ -54,21 +55,27 @@ def run(
             errors="replace",
             timeout=timeout,
             check=False,
-            **identity,  # type: ignore[call-overload]
+            **identity,
         )
     except FileNotFoundError as error:
         raise GreenroomError(f"{error.filename} is not on this host.") from error
+    except OSError as error:
+        raise GreenroomError(f"{argv[0]} cannot be run: {error.strerror}.") from error
     except subprocess.TimeoutExpired as error:
         raise GreenroomError(f"{argv[0]} did not end within {timeout:g} seconds.") from error
 
 
-def must_run(what: str, argv: Sequence[str], **options: object) -> str:
+def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
     """Run ``argv`` and return its standard output.
 
-    Raises GreenroomError, with the end of its output, when it exits with anything but 0.
+    Raises GreenroomError when it cannot run, and, with the end of its output, when it exits with
+    anything but 0.
     ``what`` says in a few words what was being done.
     """
-    result = run(argv, **options)  # type: ignore[arg-type]
+    try:
+        result = run(argv, **options)
+    except GreenroomError as error:
+        raise GreenroomError(f"{what} failed: {error}") from error
     if result.returncode != 0:
         raise GreenroomError(
             f"{what} failed (exit {result.returncode}):\n{tail(result.stdout + result.stderr)}",

@@ -1,47 +1,55 @@
 # PRIVATE to the collection: the one Django start of a deploy.
 #
-# This file is not imported on the host: its text is given to the release's own Python, which runs it
-# as the app's user, in the folder of manage.py. It does in one process what `manage.py collectstatic`,
-# `check` and `migrate` would do in three, since a Django start is what these cost.
+# This file is not imported on the host: its text is given to the release's own Python, which runs
+# it as the app's user, in the folder of manage.py. It does in one process what `manage.py
+# collectstatic`, `check` and `migrate` would do in three, since a Django start is what these cost.
 #
-# Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), wsgi, token.
-# Answer: a line on standard output, the token followed by JSON. Anything else is what the app printed.
-# Python 3.8 and Django 3.2 are the oldest that it is written for.
+# Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
+# it will be served), wsgi, token.
+# Answer: a line on standard output, the token followed by JSON. Anything else is what the app
+# printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
+from __future__ import annotations
+
 import io
 import json
 import os
+import re
 import shutil
 import sys
 from contextlib import redirect_stderr, redirect_stdout
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """What stops a deploy, in a sentence that the user can act on."""
 
 
-def main():
+def main() -> None:
+    """Do what is asked for, and answer."""
     request = json.loads(sys.argv[1])
     sys.path.insert(0, os.getcwd())  # as manage.py has it
-    from django.conf import settings
+    from django.conf import settings  # type: ignore[import-not-found]
 
     try:
         answer = rehearse(settings, request)
-    except Refusal as refusal:
+    except RefusalError as refusal:
         answer = {"refusal": str(refusal)}
     print(f"\n{request['token']}{json.dumps(answer)}")
 
 
-def rehearse(settings, request):
+def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     """Do the steps that were asked for, in their order; what was found and done, as a dict."""
     static_root = settings.STATIC_ROOT and os.path.abspath(settings.STATIC_ROOT)
     if static_root:
         # Collected backstage first, and linked to STATIC_ROOT when all of it is there.
         settings.STATIC_ROOT = request["static_root"]
 
-    import django
+    import django  # type: ignore[import-not-found]
 
     django.setup()
-    refuse_databases_that_do_not_outlive(settings, request["tree"])
+    homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
+    refuse_databases_that_do_not_outlive(settings, homes)
     answer = {
         "django": django.get_version(),
         "static_root": static_root or None,
@@ -51,7 +59,7 @@ def rehearse(settings, request):
     }
     for step in request["steps"]:
         if step == "collectstatic":
-            answer["collected"] = collect(settings, static_root, request)
+            answer["collected"] = collect(settings, static_root, request, homes)
         elif step == "check":
             answer["warnings"] = check(answer["wsgi"])
         elif step == "migrate":
@@ -59,69 +67,145 @@ def rehearse(settings, request):
     return answer
 
 
-def wsgi_of(settings):
-    """The WSGI callable that the settings name, as gunicorn writes it; Django's own where none is."""
+def wsgi_of(settings: Any) -> str:
+    """The WSGI callable of the settings, as gunicorn writes it; Django's own where none is."""
     if settings.WSGI_APPLICATION:
         return ":".join(settings.WSGI_APPLICATION.rsplit(".", 1))
     return "django.core.wsgi:get_wsgi_application()"
 
 
-def refuse_databases_that_do_not_outlive(settings, tree):
-    """A SQLite file in a release's tree is a new, empty database at every deploy, and answers 200."""
+def refuse_databases_that_do_not_outlive(settings: Any, homes: list[str]) -> None:
+    """A SQLite file that a release brings is an empty database at every deploy, and answers 200.
+
+    ``homes`` are the release's tree and its virtualenv.
+    """
     for alias, database in settings.DATABASES.items():
-        name = str(database.get("NAME") or "")
-        if "sqlite" not in database.get("ENGINE", "") or not name or name.startswith((":memory:", "file:")):
+        path = sqlite_file(database)
+        if not path or not any(is_inside(path, home) for home in homes):
             continue
-        path = os.path.realpath(name)
-        if os.path.commonpath([path, os.path.realpath(tree)]) == os.path.realpath(tree):
-            inside = os.path.relpath(path, os.path.realpath(tree))
-            raise Refusal(
-                f"The database {alias!r} is the SQLite file {inside} inside the release's tree, so every "
-                "release would start with an empty one. Make it outlive the release: "
+        if is_inside(path, homes[0]):
+            inside = os.path.relpath(path, homes[0])
+            raise RefusalError(
+                f"The database {alias!r} is the SQLite file {inside} inside the release's tree, so "
+                "every release would start with an empty one. Make it outlive the release: "
                 f"app_shared_paths: [..., {inside}]"
             )
+        raise RefusalError(
+            f"The database {alias!r} is the SQLite file {path} inside the release's virtualenv, so "
+            "every release would start with an empty one. Have the settings take its path from a "
+            "variable of app_env, and set that to a file in the app's folder shared/."
+        )
 
 
-def collect(settings, static_root, request):
+def sqlite_file(database: dict[str, Any]) -> str:
+    """The file that a database of the settings is, by its real path; empty where it is none."""
+    name = str(database.get("NAME") or "")
+    if not re.search("sqlite|spatialite", database.get("ENGINE", "")) or ":memory:" in name:
+        return ""
+    if name.startswith("file:"):
+        uri = urlsplit(name)
+        name = "" if "mode=memory" in uri.query else unquote(uri.path)
+    return os.path.realpath(name) if name else ""
+
+
+def is_inside(path: str, folder: str) -> bool:
+    """Whether ``path`` is ``folder`` or below it. Both are real paths."""
+    return os.path.commonpath([path, folder]) == folder
+
+
+def refuse_static_root_that_is_no_folder_of_its_own(static_root: str, homes: list[str]) -> None:
+    """STATIC_ROOT is emptied, filled and shown to everybody, so nothing else may be in there.
+
+    ``homes`` are the release's tree and its virtualenv: it should be inside one of them.
+    """
+    path = os.path.realpath(static_root)
+    code = sorted(
+        name
+        for name, module in list(sys.modules.items())
+        if isinstance(getattr(module, "__file__", None), str)
+        and is_inside(os.path.realpath(module.__file__), path)  # type: ignore[arg-type, type-var]
+    )
+    if code:
+        problem = f"the code is in there too, such as that of {code[0]}"
+    elif not any(is_inside(path, home) for home in homes):
+        problem = "that is outside the release's tree"
+    else:
+        return
+    raise RefusalError(
+        f"STATIC_ROOT is {static_root}, and {problem}. Each release needs a folder inside its tree "
+        'for the static files that are collected, and for nothing else: such as BASE_DIR / "static'
+        'files".'
+    )
+
+
+def refuse_static_url_that_nobody_serves(static_url: str | None, served: str) -> None:
+    """Pages that link to files where the web server has none look broken, and answer 200.
+
+    ``served`` is where the web server has them. A STATIC_URL on another host is not its affair.
+    """
+    path = static_url or served
+    if path.startswith("/") and not path.startswith("//") and path != served:
+        raise RefusalError(
+            f"STATIC_URL is {path}, and the web server serves the static files below {served}. "
+            f"Set app_static_url: {path} and run site.yml, which tells the web server."
+        )
+
+
+def collect(
+    settings: Any, static_root: str | None, request: dict[str, Any], homes: list[str]
+) -> str | None:
     """Collect the static files; None where the app has none to collect, else what Django said."""
     if not static_root or "django.contrib.staticfiles" not in settings.INSTALLED_APPS:
         return None
+    refuse_static_root_that_is_no_folder_of_its_own(static_root, homes)
+    refuse_static_url_that_nobody_serves(settings.STATIC_URL, request["static_url"])
     if os.path.isdir(static_root) and not os.path.islink(static_root):
         # Files that the repository tracks below STATIC_ROOT are part of it.
         shutil.copytree(static_root, request["static_root"], symlinks=True, dirs_exist_ok=True)
     return call("collectstatic", interactive=False)
 
 
-def check(wsgi):
+def check(wsgi: str) -> str:
     """Run the system checks, those for deployment too, and import the WSGI callable."""
-    from django.core.management.base import SystemCheckError
+    from django.core.management.base import SystemCheckError  # type: ignore[import-not-found]
 
     try:
         warnings = call("check", deploy=True, fail_level="ERROR")
     except SystemCheckError as error:
-        raise Refusal(f"manage.py check found errors:\n{error}") from None
+        raise RefusalError(f"manage.py check found errors:\n{error}") from None
     expected = os.environ["DJANGO_SETTINGS_MODULE"]
     module = wsgi.partition(":")[0]
-    __import__(module)
+    try:
+        __import__(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # it is there, and misses something itself
+        raise RefusalError(
+            f"There is no module {module}, which app_wsgi or WSGI_APPLICATION of the settings "
+            "names. A project needs none of its own: "
+            'app_wsgi: "django.core.wsgi:get_wsgi_application()"'
+        ) from None
     if os.environ["DJANGO_SETTINGS_MODULE"] != expected:
-        raise Refusal(
-            f"Importing {module} set DJANGO_SETTINGS_MODULE to {os.environ['DJANGO_SETTINGS_MODULE']!r} "
-            f"where {expected!r} was meant. Use os.environ.setdefault() there, or don't use that file: "
+        raise RefusalError(
+            f"Importing {module} set DJANGO_SETTINGS_MODULE to "
+            f"{os.environ['DJANGO_SETTINGS_MODULE']!r} where {expected!r} was meant. Use "
+            "os.environ.setdefault() there, or don't use that file: "
             'app_wsgi: "django.core.wsgi:get_wsgi_application()"'
         )
     return warnings
 
 
-def migrate(databases):
+def migrate(databases: list[str]) -> dict[str, list[str]]:
     """Apply what waits, database after database; the names of what was applied."""
-    from django.db import connections
-    from django.db.migrations.executor import MigrationExecutor
+    from django.db import connections  # type: ignore[import-not-found]
+    from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-not-found]
 
     applied = {}
     for alias in databases:
         if alias not in connections:
-            raise Refusal(
-                f"app_databases names {alias!r}; the settings have {', '.join(sorted(connections))}."
+            raise RefusalError(
+                f"app_databases names {alias!r}; the settings have "
+                f"{', '.join(sorted(connections))}."
             )
         executor = MigrationExecutor(connections[alias])
         waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
@@ -131,9 +215,9 @@ def migrate(databases):
     return applied
 
 
-def call(command, **options):
+def call(command: str, **options: Any) -> str:
     """Call a management command; what it printed, without colours."""
-    from django.core.management import call_command
+    from django.core.management import call_command  # type: ignore[import-not-found]
 
     out = io.StringIO()
     with redirect_stdout(out), redirect_stderr(out):

@@ -1,6 +1,6 @@
 # PRIVATE to the collection: the environment file of a release, in the format of systemd.exec(5),
-# EnvironmentFile=. systemd reads it for the service; Greenroom reads it for every manage.py call, so
-# that both see the same bytes.
+# EnvironmentFile=. systemd reads it for the service; Greenroom reads it for every manage.py call,
+# so that both see the same bytes.
 from __future__ import annotations
 
 import re
@@ -10,9 +10,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 
-# Within double quotes systemd takes a backslash away before these, and keeps all else, line ends too.
+# Within double quotes systemd takes a backslash away before these, and keeps all else, line ends
+# too.
 _SPECIAL = re.compile(r'(["\\`$])')
-_ASSIGNMENT = re.compile(r'^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"$', re.MULTILINE | re.DOTALL)
+_ASSIGNMENT = re.compile(
+    r'^([A-Za-z_][A-Za-z0-9_]*)="((?:[^"\\]|\\.)*)"$', re.MULTILINE | re.DOTALL
+)
 
 
 def dump_environment(variables: Mapping[str, str]) -> str:
@@ -37,16 +40,28 @@ def load_environment(content: str) -> dict[str, str]:
     }
 
 
+def kind_of(value: object) -> str:
+    """The name of a value's type, as in YAML. Ansible's own types, which derive, have others."""
+    kinds = (bool, int, float, str, list, dict)
+    if value is None:
+        return "null"
+    return next((kind.__name__ for kind in kinds if isinstance(value, kind)), type(value).__name__)
+
+
 def environment_problem(name: object, value: object) -> str | None:
-    """What is wrong with one variable, as a sentence that never holds the value; None if nothing is."""
+    """What is wrong with one variable, in a sentence without the value; None if nothing is."""
     if not isinstance(name, str) or not NAME.match(name):
         return (
             f"app_env has a variable named {name!r}; names are letters, digits and underscores, "
             "and start with no digit."
         )
     if not isinstance(value, str):
-        return f"app_env.{name} is of type {type(value).__name__}; it should be a string: put it in quotes."
+        return (
+            f"app_env.{name} is of type {kind_of(value)}; it should be a string: put it in quotes."
+        )
+    if "\0" in value:
+        return f"app_env.{name} holds a NUL character, which no environment can."
     # systemd drops such a variable with no more than a warning in its log.
-    if re.search(r"[\x00-\x08\x0b-\x1f\x7f]", value):
-        return f"app_env.{name} holds a control character; only tabs and line ends can be in it."
+    if re.search("[\ud800-\udfff]", value):
+        return f"app_env.{name} holds half of a surrogate pair, which is no text in UTF-8."
     return None

@@ -27,6 +27,12 @@ def write_file(path: str, content: str, mode: int = 0o644, owner: int = 0, group
     os.replace(beside, path)
 
 
+def read_file(path: str) -> str:
+    """The content of ``path`` (UTF-8), with the very line ends that it has."""
+    with open(path, encoding="utf-8", newline="") as file:
+        return file.read()
+
+
 def write_json(path: str, value: Any, mode: int = 0o644, owner: int = 0, group: int = 0) -> None:
     """Replace ``path`` by ``value`` as indented JSON, in one step."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
@@ -34,7 +40,7 @@ def write_json(path: str, value: Any, mode: int = 0o644, owner: int = 0, group: 
 
 
 def give(path: str, user: str) -> None:
-    """Give ``path`` and all below it to ``user`` and its group; links themselves, not their targets."""
+    """Give ``path`` and all below it to ``user`` and its group; links, and not their targets."""
     entry = pwd.getpwnam(user)
     os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
     for inner in walk(path):
@@ -58,4 +64,6 @@ def remove(path: str) -> None:
 
 def is_inside(path: str, folder: str) -> bool:
     """Whether ``path`` is ``folder`` or below it. Both are taken as they are written."""
-    return os.path.commonpath([os.path.abspath(path), os.path.abspath(folder)]) == os.path.abspath(folder)
+    return os.path.commonpath([os.path.abspath(path), os.path.abspath(folder)]) == os.path.abspath(
+        folder
+    )

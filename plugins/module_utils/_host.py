@@ -11,8 +11,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import M
 
 
 def check_host(service_manager: str, python: str | None = None) -> None:
-    """Refuse a host of the wrong kind, with every reason at once. ``python`` None is not looked for.
+    """Refuse a host of the wrong kind, with every reason at once.
 
+    A ``python`` of None is not looked for.
     Raises GreenroomError.
     """
     problems = []
@@ -28,7 +29,10 @@ def check_host(service_manager: str, python: str | None = None) -> None:
 
 
 def check_room(path: str, space: int, inodes: int) -> None:
-    """Refuse a file system with less than ``space`` MiB or ``inodes`` free. Raises GreenroomError."""
+    """Refuse a file system with less than ``space`` MiB or ``inodes`` free.
+
+    Raises GreenroomError.
+    """
     room = os.statvfs(path)
     free = room.f_bavail * room.f_frsize // 2**20
     if free < space:
@@ -38,7 +42,8 @@ def check_room(path: str, space: int, inodes: int) -> None:
     # A file system such as btrfs makes inodes as it needs them, and counts none.
     if room.f_files and room.f_favail < inodes:
         raise GreenroomError(
-            f"{path} has {room.f_favail} inodes free; app_free_inodes asks for {inodes} for one more release."
+            f"{path} has {room.f_favail} inodes free; app_free_inodes asks for {inodes} for one "
+            "more release."
         )
 
 
@@ -59,6 +64,7 @@ def _pythons() -> list[str]:
         for folder in PATH.split(":")
         if os.path.isdir(folder)
         for name in os.listdir(folder)
-        if name.startswith("python3") and name[len("python3") :].replace(".", "").isdigit() | (name == "python3")
+        if name.startswith("python3")
+        and name[len("python3") :].replace(".", "").isdigit() | (name == "python3")
     }
     return sorted(names)

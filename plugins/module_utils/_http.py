@@ -1,4 +1,5 @@
-# PRIVATE to the collection: asking a site one question, over a unix socket or through the web server.
+# PRIVATE to the collection: asking a site one question, over a unix socket or through the web
+# server.
 from __future__ import annotations
 
 import http.client
@@ -60,7 +61,7 @@ def ask(
         response = connection.getresponse()
         response.read()
         answer = Answer(response.status, response.reason, response.getheader("Location"))
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         answer = Answer(None, error=str(error) or type(error).__name__)
     finally:
         connection.close()

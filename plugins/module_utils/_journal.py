@@ -82,22 +82,20 @@ class Journal:
         The bad ones are skipped, and so are those that are gone from disk. Since each entry keeps
         what it replaced, a second rollback goes one further back, and never forward again.
         """
-        seen = set()
-        entry = self.find(number)
-        while entry is not None and entry["number"] not in seen:
-            seen.add(entry["number"])
-            entry = self.find(entry.get("before"))
-            if entry is not None and entry["result"] == GOOD and not entry.get("pruned"):
-                return int(entry["number"])
-        return None
+        return next(iter(self.way_back(number)), None)
 
     def way_back(self, number: int | None) -> list[int]:
         """All that before() leads to from ``number``, nearest first."""
         numbers: list[int] = []
-        step = self.before(number)
-        while step is not None:
-            numbers.append(step)
-            step = self.before(step)
+        seen = {number}
+        entry = self.find(number)
+        while entry is not None:
+            entry = self.find(entry.get("before"))
+            if entry is None or entry["number"] in seen:  # a circle, in a journal edited by hand
+                break
+            seen.add(entry["number"])
+            if entry["result"] == GOOD and not entry.get("pruned"):
+                numbers.append(entry["number"])
         return numbers
 
     def on_disk(self) -> list[Entry]:

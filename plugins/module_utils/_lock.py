@@ -1,9 +1,12 @@
 # PRIVATE to the collection: one deploy or rollback of an app on a host at a time.
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -15,7 +18,10 @@ LEASE = 3600
 
 
 class Lock:
-    """A lease in a file. ``holder`` says who runs: token, by, controller, pid, since (Unix seconds)."""
+    """A lease in a file.
+
+    ``holder`` says who runs: token, by, controller, pid, since (Unix seconds).
+    """
 
     def __init__(self, path: str) -> None:
         self.path = path
@@ -23,20 +29,23 @@ class Lock:
     def holder(self) -> dict[str, Any] | None:
         """Who holds it now, or None; a lease that ran out is held by nobody."""
         try:
-            if time.time() - os.stat(self.path).st_mtime > LEASE:
-                return None
-            with open(self.path, encoding="utf-8") as file:
-                return dict(json.load(file))
+            with open(self.path, "rb") as file:
+                renewed, content = os.fstat(file.fileno()).st_mtime, file.read()
         except FileNotFoundError:
             return None
+        if time.time() - renewed > LEASE:
+            return None
+        nameless = {"token": None, "by": "a run that left no name", "since": renewed}
+        try:
+            return {**nameless, **json.loads(content)}
         except (ValueError, TypeError):
-            return {"token": None, "by": "a run that left no name", "since": time.time()}
+            return nameless
 
-    def check(self, holder: dict[str, Any], dead: str | None = None) -> dict[str, Any] | None:
-        """Who holds it, where that is no obstacle for ``holder``; see take()."""
+    def check(self, holder: dict[str, Any], dead: str | None = None) -> None:
+        """Nothing, where ``holder`` could take it; see take()."""
         other = self.holder()
-        if other is None or other["token"] in (holder["token"], dead):
-            return other
+        if other is None or (other["token"] and other["token"] in (holder["token"], dead)):
+            return
         minutes = (time.time() - other["since"]) / 60
         raise GreenroomError(
             f"{other['by']} is deploying or rolling back here, since {minutes:.0f} min "
@@ -50,49 +59,30 @@ class Lock:
 
         Raises GreenroomError, saying who holds it and since when, when somebody else does.
         """
-        for _attempt in range(3):
-            other = self.check(holder, dead)
-            if other is not None or os.path.exists(self.path):
-                self._move_away(other)
-            if self._create(holder):
-                return
-        raise GreenroomError(f"Somebody else took {self.path} at this very moment; try again.")
+        with self._turn():
+            self.check(holder, dead)
+            write_json(self.path, holder, mode=0o600)
 
     def renew(self) -> None:
         """Say that the holder is alive. Nothing happens where the lock is not held."""
-        if os.path.exists(self.path):
+        with suppress(FileNotFoundError):
             os.utime(self.path)
 
     def release(self, token: str) -> bool:
         """Give it back, if ``token`` holds it; whether it was held."""
-        holder = self.holder()
-        if holder is None or holder["token"] != token:
-            return False
-        os.unlink(self.path)
-        return True
+        with self._turn():
+            holder = self.holder()
+            if holder is None or holder["token"] != token:
+                return False
+            os.unlink(self.path)
+            return True
 
-    def _create(self, holder: dict[str, Any]) -> bool:
-        """Make the file with all its content at once, or find that somebody else did."""
-        draft = f"{self.path}.{holder['token']}"
-        write_json(draft, holder, mode=0o600)
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Nobody else looks and writes meanwhile. The kernel ends the turn of a process that dies."""
+        descriptor = os.open(f"{self.path}.turn", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
-            os.link(draft, self.path)
-        except FileExistsError:
-            return False
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
         finally:
-            os.unlink(draft)
-        return True
-
-    def _move_away(self, stale: dict[str, Any] | None) -> None:
-        """Remove a stale lock, unless another run replaced it since we looked."""
-        aside = f"{self.path}.stale.{os.getpid()}"
-        try:
-            os.rename(self.path, aside)
-        except FileNotFoundError:
-            return
-        with open(aside, encoding="utf-8") as file:
-            moved = file.read()
-        if stale is not None and stale["token"] is not None and stale["token"] not in moved:
-            os.rename(aside, self.path)  # not the one we judged: back it goes
-            return
-        os.unlink(aside)
+            os.close(descriptor)

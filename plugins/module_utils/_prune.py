@@ -9,7 +9,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import J
 
 
 def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
-    """Remove the releases that are not in ``keep``, then the virtualenvs that none of the rest needs.
+    """Remove the releases that are not in ``keep``, then the virtualenvs that no other needs.
 
     Only what the journal knows is a release; the numbers that were removed, in order.
     """
@@ -20,7 +20,8 @@ def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
             continue
         entry["pruned"] = True
         removed.append(number)
-    # The journal first: a release that it calls pruned is never gone back to, removed or half removed.
+    # The journal first: a release that it calls pruned is never gone back to, removed or half
+    # removed.
     journal.write()
     for entry in journal.entries:
         if entry.get("pruned"):

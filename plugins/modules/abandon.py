@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -28,12 +29,13 @@ options:
     type: int
     default: 0
   action:
-    description: What was being done. A deploy's release counts as failed; a rollback's stays what it was.
+    description: What was being done. A deploy's release counts as failed; a rollback's stays what
+      it was.
     type: str
     choices: [deploy, rollback]
     default: deploy
   note:
-    description: Why, for the journal. Its first 300 characters are kept.
+    description: Why, for the journal, which keeps its first and its last line.
     type: str
     default: ""
   holder:
@@ -75,7 +77,11 @@ import os
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, FAILED, Journal
+from ansible_collections.greenroom.django.plugins.module_utils._journal import (
+    BUILDING,
+    FAILED,
+    Journal,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
@@ -110,11 +116,17 @@ def close_entry(journal: Journal, number: int, action: str, note: str) -> None:
         return
     if action == "deploy":
         entry["result"] = FAILED
-    entry["note"] = note[:300]
+    entry["note"] = shorten(note)
+
+
+def shorten(note: str) -> str:
+    """The first line of a message, and the last of more: what failed, and the error itself."""
+    lines = [line.strip()[:200] for line in note.strip().splitlines() if line.strip()]
+    return " … ".join(dict.fromkeys(lines[:1] + lines[-1:]))
 
 
 def prune_failures(app: App, journal: Journal) -> None:
-    """Keep the newest failed release alone, so that a day of failing deploys does not fill the disk."""
+    """Keep the newest failed release alone, so that a day of failures does not fill the disk."""
     failed = [e["number"] for e in journal.entries if e["result"] == FAILED and not e.get("pruned")]
     prune(app, journal, {e["number"] for e in journal.entries} - set(failed[:-1]))
 
@@ -143,6 +155,7 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, abandon)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -9,8 +10,8 @@ module: begin
 short_description: Begin a deploy or a rollback of an app on a host
 description:
   - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
-  - What an earlier run that died left in the journal is put right. A release that it had already put
-    on stage counts as good, since it was proved before; any other counts as failed.
+  - What an earlier run that died left in the journal is put right. A release that it had already
+    put on stage counts as good, since it was proved before; any other counts as failed.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -99,13 +100,15 @@ repaired:
   type: list
   elements: str
 holder:
-  description: Who holds the lock, where it is taken (token, by, controller, pid, since in Unix seconds).
+  description: Who holds the lock, where it is taken (token, by, controller, pid, since in Unix
+    seconds).
   returned: when somebody else holds the lock
   type: dict
 """
 
 import os
 import time
+from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -148,7 +151,7 @@ def repair(journal: Journal, serving: int | None) -> list[str]:
     return repaired
 
 
-def begin(params: dict, check_mode: bool) -> dict:
+def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Check, lock, read; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     check_host(params["service_manager"], params["python"])
@@ -184,12 +187,13 @@ def begin(params: dict, check_mode: bool) -> dict:
 
 
 def highest_on_disk(app: App) -> int:
-    """The highest release number that has a folder, for a journal that was lost; 0 where none has."""
+    """The highest number that has a folder, for a journal that was lost; 0 where none has."""
     return max((int(name) for name in os.listdir(app.releases) if name.isdigit()), default=0)
 
 
 def main() -> None:
-    run_module(OPTIONS, begin)
+    """What Ansible runs."""
+    run_module(OPTIONS, begin, in_a_run=False)  # it has still to get the lock
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -9,8 +10,8 @@ module: check_host
 short_description: Check that a host can take an app, before anything on it is changed
 description:
   - Refuses a host that is neither Debian nor Ubuntu, or that runs another service manager.
-  - Refuses a name that the host uses for something else, such as C(root) or C(nginx). Otherwise a user
-    or a folder that is not Greenroom's would be changed.
+  - Refuses a name that the host uses for something else, such as C(root), C(nginx) or C(getty).
+    Otherwise a user, a group, a folder or a service that is not Greenroom's would be changed.
   - All that is wrong is said at once.
 version_added: 0.1.0
 author:
@@ -45,8 +46,14 @@ prepared:
   description: Whether the app has been here before.
   returned: success
   type: bool
+rehearsable:
+  description: Whether a dry run of C(site.yml) can go on, which needs python3-apt on the host.
+  returned: success
+  type: bool
 """
 
+import grp
+import importlib.util
 import os
 import pwd
 from typing import Any
@@ -55,6 +62,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host as check_kind
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -62,33 +70,53 @@ OPTIONS = {
 }
 
 
-def check_name(app: App) -> bool:
-    """Whether the app was prepared here before. Raises GreenroomError when somebody else has its name."""
+# What the roles themselves bring to a bare host, so that it cannot be an app's name either.
+BROUGHT = ("nginx",)
+
+
+def check_name(app: App, hidden: list[str]) -> bool:
+    """Whether the app was prepared here before; ``hidden`` is what its service would hide.
+
+    Raises GreenroomError when somebody else has its name.
+    """
     if os.path.isdir(app.releases):
         return True
-    taken = [path for path in (app.etc, app.home) if os.path.lexists(path)]
-    for user in (app.user, app.builder):
-        try:
-            if not pwd.getpwnam(user).pw_dir.startswith(f"{app.home}/"):
-                taken.append(f"the user {user}")
-        except KeyError:
-            continue
+    homes = {entry.pw_name: entry.pw_dir for entry in pwd.getpwall()}
+    taken = [
+        f"the user {user}"
+        for user in (app.user, app.builder, app.web)
+        if not homes.get(user, f"{app.home}/").startswith(f"{app.home}/")
+    ]
+    groups = {entry.gr_name for entry in grp.getgrall()}
+    # That group is the first thing of ours on a host. With it, the rest is of a run that ended early.
+    if app.web not in groups:
+        taken += [f"the group {group}" for group in (app.user, app.builder) if group in groups]
+        taken += [path for path in (app.etc, app.home, app.run) if os.path.lexists(path)]
+        taken += hidden
+    if app.name in BROUGHT:
+        taken.append(f"{app.name}, which site.yml installs")
     if taken:
         raise GreenroomError(
-            f"app_name is {app.name!r}, which this host uses for something else: {', '.join(taken)}. "
-            "Choose another name."
+            f"app_name is {app.name!r}, which this host uses for something else: "
+            f"{', '.join(taken)}. Choose another name."
         )
     return False
 
 
-def check_host(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Look; the result of the module. Raises GreenroomError."""
     check_kind(params["service_manager"])
-    return {"changed": False, "prepared": check_name(App(params["app"]))}
+    app = App(params["app"])
+    return {
+        "changed": False,
+        "prepared": check_name(app, service_of(app, params["service_manager"]).hides()),
+        "rehearsable": importlib.util.find_spec("apt") is not None,
+    }
 
 
 def main() -> None:
-    run_module(OPTIONS, check_host)
+    """What Ansible runs."""
+    run_module(OPTIONS, check_host, in_a_run=False)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -8,8 +9,8 @@ DOCUMENTATION = r"""
 module: find_release
 short_description: Find the release that a rollback goes to
 description:
-  - Without O(rev) it is the release that served before the one on stage, by the journal. Bad ones are
-    skipped, and a second rollback goes one further back, never forward again.
+  - Without O(rev) it is the release that served before the one on stage, by the journal. Bad ones
+    are skipped, and a second rollback goes one further back, never forward again.
   - Changes nothing.
 version_added: 0.1.0
 author:
@@ -20,7 +21,8 @@ options:
     type: str
     required: true
   rev:
-    description: The number of a release, or a tag, branch name or commit that was released. A number wins.
+    description: The number of a release, or a tag, branch name or commit that was released. A
+      number wins.
     type: str
     default: ""
   source_control:
@@ -97,29 +99,36 @@ def choose(journal: Journal, serving: int | None, rev: str, source: Git) -> Entr
         if by_number is not None:
             return by_number
         if len(rev) < 7:  # shorter than what anybody calls a commit
-            raise GreenroomError(f"rev is {rev}: there is no release {rev} to go to. There are: {listed}.")
-    by_name = [e for e in kept if means(e, rev)] or [e for e in kept if e["revision"] == resolved(source, rev)]
+            raise GreenroomError(
+                f"rev is {rev}: there is no release {rev} to go to. There are: {listed}."
+            )
+    by_name = [e for e in kept if means(e, rev)] or [
+        e for e in kept if e["revision"] == resolved(source, rev)
+    ]
     if not by_name:
         raise GreenroomError(
-            f"rev is {rev!r}: that is no number, tag or commit of a release on this host. There are: {listed}."
+            f"rev is {rev!r}: that is no number, tag or commit of a release on this host. "
+            f"There are: {listed}."
         )
     return by_name[0]  # of two releases of one revision, the newer
 
 
 def means(entry: Entry, rev: str) -> bool:
-    """Whether the journal itself says that ``rev`` names this release: by its tags or its commit."""
-    return rev in entry.get("tags", []) or (len(rev) >= 7 and entry["revision"].startswith(rev.lower()))
+    """Whether the journal says that ``rev`` names this release: by its tags or its commit."""
+    return rev in entry.get("tags", []) or (
+        len(rev) >= 7 and entry["revision"].startswith(rev.lower())
+    )
 
 
 def resolved(source: Git, rev: str) -> str | None:
-    """The commit that the fetched repository knows ``rev`` as, such as a tag made after the release."""
+    """What the fetched repository knows ``rev`` as, such as a tag made after the release."""
     try:
         return source.resolve(rev) if source.is_here() else None
     except GreenroomError:
         return None
 
 
-def find_release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def find_release(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Find it; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     journal, serving = Journal.read(app.journal), app.serving()
@@ -136,6 +145,7 @@ def find_release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, find_release)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -11,8 +12,8 @@ description:
   - Has the release come up at boot, and points the app's C(current) at it with one rename. The web
     server finds the release's socket and static files below C(current) at every request, so new
     requests reach the new release from that moment on, with no reload.
-  - Then asks for the health page through the web server. Where that fails, the release before is put
-    back on stage at once, and the module fails.
+  - Then asks for the health page through the web server. Where that fails, the release before is
+    put back on stage at once, and the module fails.
   - The release that leaves goes on running. M(greenroom.django.record) lets it finish.
 version_added: 0.1.0
 author:
@@ -95,7 +96,9 @@ TRIES = 3
 
 def is_good(answer: Answer, status: int, host: str) -> bool:
     """Whether what came through the web server is the site: the status, or its own way to https."""
-    to_https = answer.status in (301, 302, 307, 308) and str(answer.location).startswith(f"https://{host}")
+    to_https = answer.status in (301, 302, 307, 308) and str(answer.location).startswith(
+        f"https://{host}"
+    )
     return answer.status == status or to_https
 
 
@@ -138,14 +141,15 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         os.unlink(app.current)
     service.disable(number)
     raise GreenroomError(
-        f"Release {number} answered in the green room, but through the web server {params['path']} on "
-        f"{params['host']} should answer {params['status']}, and what came was {answer}. "
+        f"Release {number} answered in the green room, but through the web server {params['path']} "
+        f"on {params['host']} should answer {params['status']}, and what came was {answer}. "
         + (f"Release {before} is back on stage." if before else "Nothing serves.")
         + f" The last lines of its log:\n{service.log(number) or '(nothing)'}"
     )
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, hand_over)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -11,7 +12,9 @@ description:
   - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(migrate) do, as the
     app's user and with the environment that the service will have, in one process.
   - A second call for the same release does only the steps that are still to be done.
-  - Refuses a SQLite database inside the release's tree, since it would not outlive the release.
+  - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive the
+    release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public; and a
+    C(STATIC_URL) below which the web server serves nothing.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -97,6 +100,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     give,
     is_inside,
+    read_file,
     remove,
     walk,
     write_json,
@@ -115,13 +119,14 @@ OPTIONS = {
 
 
 def django_environment(app: App, number: int, manifest: dict[str, Any]) -> dict[str, str]:
-    """The variables of a manage.py call: those of the release's environment file, as the service has them."""
-    with open(app.environment(number), encoding="utf-8") as file:
-        variables = load_environment(file.read())
+    """The variables of a manage.py call: those of the release's file, as the service has them."""
+    variables = load_environment(read_file(app.environment(number)))
     return {**variables, "DJANGO_SETTINGS_MODULE": manifest["settings_module"]}
 
 
-def start_django(app: App, number: int, manifest: dict[str, Any], request: dict[str, Any], timeout: int) -> Any:
+def start_django(
+    app: App, number: int, manifest: dict[str, Any], request: dict[str, Any], timeout: int
+) -> Any:
     """Run the steps of ``request`` in the release's own Python; what it found and did.
 
     Raises GreenroomError with the app's own words when it does not get through.
@@ -141,7 +146,8 @@ def start_django(app: App, number: int, manifest: dict[str, Any], request: dict[
     if result.returncode != 0 or not answer:
         raise GreenroomError(
             f"Django did not get through {', '.join(request['steps'])} of release {number} "
-            f"(exit {result.returncode}). The app's own words:\n{tail(said + result.stdout + result.stderr)}"
+            f"(exit {result.returncode}). The app's own words:\n"
+            f"{tail(said + result.stdout + result.stderr)}"
         )
     found = json.loads(answer)
     if "refusal" in found:
@@ -150,7 +156,7 @@ def start_django(app: App, number: int, manifest: dict[str, Any], request: dict[
 
 
 def publish(app: App, number: int, static_root: str | None, public: str) -> None:
-    """Make what was collected the app's STATIC_ROOT, readable by all and writable by nobody who serves."""
+    """Make what was collected the app's STATIC_ROOT: all can read it, and the app not write it."""
     give(public, app.builder)
     for path in [public, *walk(public)]:
         if not os.path.islink(path):
@@ -158,10 +164,13 @@ def publish(app: App, number: int, static_root: str | None, public: str) -> None
     if static_root is None or os.path.realpath(static_root) == os.path.realpath(public):
         return
     tree, venv = app.release(number), os.path.realpath(os.path.join(app.release(number), ".venv"))
-    if is_inside(public, static_root) or not (is_inside(static_root, tree) or is_inside(static_root, venv)):
+    if is_inside(public, static_root) or not (
+        is_inside(static_root, tree) or is_inside(static_root, venv)
+    ):
         raise GreenroomError(
-            f"STATIC_ROOT is {static_root}. Each release needs a folder of its own for static files, and for "
-            f'nothing else, inside its tree {tree}: such as BASE_DIR / "staticfiles".'
+            f"STATIC_ROOT is {static_root}. Each release needs a folder of its own for static "
+            f"files, and for nothing else, inside its tree {tree}: "
+            'such as BASE_DIR / "staticfiles".'
         )
     remove(static_root)
     os.makedirs(os.path.dirname(static_root), exist_ok=True)
@@ -180,7 +189,9 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     steps = [step for step in params["steps"] if step not in done]
     if not steps or check_mode:
         return {"changed": bool(steps)}
-    public = os.path.join(app.backstage(number), "public", *params["static_url"].strip("/").split("/"))
+    public = os.path.join(
+        app.backstage(number), "public", *params["static_url"].strip("/").split("/")
+    )
     if "collectstatic" in steps:
         os.makedirs(public, exist_ok=True)
         give(public, app.user)
@@ -189,17 +200,23 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "databases": params["databases"],
         "tree": app.release(number),
         "static_root": public,
+        "static_url": params["static_url"],
         "wsgi": manifest["wsgi"],
     }
     found = start_django(app, number, manifest, request, params["timeout"])
     if "collectstatic" in steps:
-        publish(app, number, found["static_root"] if found["collected"] is not None else None, public)
+        publish(
+            app, number, found["static_root"] if found["collected"] is not None else None, public
+        )
     write_json(manifest_path, {**manifest, "wsgi": found["wsgi"], "done": done + steps})
-    result = {key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found}
+    result = {
+        key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found
+    }
     return {**result, "warnings_of_check": found.get("warnings", ""), "changed": True}
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, manage)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -10,8 +11,9 @@ short_description: Start a release in the green room, and have it prove itself
 description:
   - Starts the service of a release, and asks it for its health page on its own socket, as a visitor
     would that came by https. Nobody else can reach it yet.
-  - Waits for the first answer until the time is up. An answer with another status is asked for twice
-    more, a second apart, and then is a failure; so is a redirect that is not the expected status.
+  - Waits for the first answer until the time is up. An answer with another status is asked for
+    twice more, a second apart, and then is a failure; so is a redirect that is not the expected
+    status.
   - A failure says what came, and shows the last lines of the release's own log.
 version_added: 0.1.0
 author:
@@ -99,7 +101,11 @@ WRONG_ANSWERS = 3
 
 
 def wait_for(
-    asked: Callable[[], Answer], status: int, timeout: float, is_up: Callable[[], bool], pause: float = 1.0
+    asked: Callable[[], Answer],
+    status: int,
+    timeout: float,
+    is_up: Callable[[], bool],
+    pause: float = 1.0,
 ) -> Answer:
     """Ask until the answer has the ``status``, or there is no hope; the last answer.
 
@@ -134,11 +140,14 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
     try:
         service.start(number)
-        answer = wait_for(asked, params["status"], params["timeout"], lambda: service.is_active(number))
+        answer = wait_for(
+            asked, params["status"], params["timeout"], lambda: service.is_active(number)
+        )
         if answer.status != params["status"]:
             raise GreenroomError(
-                f"Release {number} did not prove itself: {params['path']} should answer {params['status']}, "
-                f"and what came was {answer}. Its service is {service.state(number)}."
+                f"Release {number} did not prove itself: {params['path']} should answer "
+                f"{params['status']}, and what came was {answer}. "
+                f"Its service is {service.state(number)}."
             )
     except GreenroomError as error:
         raise GreenroomError(
@@ -152,6 +161,7 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, prove)
 
 

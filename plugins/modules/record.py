@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -8,9 +9,10 @@ DOCUMENTATION = r"""
 module: record
 short_description: Record a handover, retire what left the stage, prune, and unlock
 description:
-  - Closes the journal's entry, lets the release that left finish its scene and stop, removes releases
-    and virtualenvs that retention does not keep, and gives the app's lock back.
-  - Never removes the release that serves, one that still runs, or a virtualenv that a release needs.
+  - Closes the journal's entry, lets the release that left finish its scene and stop, removes
+    releases and virtualenvs that retention does not keep, and gives the app's lock back.
+  - Never removes the release that serves, one that still runs, or a virtualenv that a release
+    needs.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -30,7 +32,8 @@ options:
   action:
     description:
       - Whether V(release) is a new one, or one that was gone back (or forward) to.
-      - A rollback marks the release that it leaves as bad when it is the newer one, and prunes nothing, so that one can go forward again.
+      - A rollback marks the release that it leaves as bad when it is the newer one, and prunes
+        nothing, so that one can go forward again.
     type: str
     choices: [deploy, rollback]
     default: deploy
@@ -119,7 +122,7 @@ def close_entry(journal: Journal, params: dict[str, Any], now: int) -> None:
 
 
 def retire_others(service: Systemd, serving: int) -> list[int]:
-    """Have every release but ``serving`` finish, and not come up at boot; those that were running."""
+    """Have all releases but ``serving`` finish, and not come up at boot; those that ran."""
     for number in service.enabled():
         if number != serving:
             service.disable(number)
@@ -148,6 +151,7 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, record)
 
 

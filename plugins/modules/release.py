@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -8,9 +9,10 @@ DOCUMENTATION = r"""
 module: release
 short_description: Make a numbered release of an app from a revision
 description:
-  - Makes the tree of one revision, links in what outlives releases, writes the environment file that
-    this release will run with, and opens its entry in the journal.
-  - Does nothing where the release that serves already is this revision with these settings, and runs.
+  - Makes the tree of one revision, links in what outlives releases, writes the environment file
+    that this release will run with, and opens its entry in the journal.
+  - Does nothing where the release that serves already is this revision with these settings, and
+    runs.
   - Needs the repository to be fetched before.
 version_added: 0.1.0
 author:
@@ -34,7 +36,8 @@ options:
     required: true
   environment:
     description:
-      - The environment file of the release, as the filter P(greenroom.django.environment_file#filter) writes it.
+      - The environment file of the release, as the filter
+        P(greenroom.django.environment_file#filter) writes it.
       - A single string, so that only the whole of it is masked in what this module returns.
     type: str
     default: ""
@@ -49,7 +52,8 @@ options:
     type: str
     default: ""
   wsgi:
-    description: The WSGI callable as C(module:callable). Empty takes C(WSGI_APPLICATION) of the settings.
+    description: The WSGI callable as C(module:callable). Empty takes C(WSGI_APPLICATION) of the
+      settings.
     type: str
     default: ""
   requirements:
@@ -85,7 +89,8 @@ attributes:
     description: In check mode it says what would be made.
   diff_mode:
     support: full
-    description: The release and revision that serve, and those that would; with the commits between.
+    description: The release and revision that serve, and those that would; with the commits
+      between.
 """
 
 EXAMPLES = r"""
@@ -109,14 +114,15 @@ needed:
   type: bool
 revision:
   description: The full hash of the commit.
-  returned: when the repository was fetched before
+  returned: success
   type: str
 path:
   description: The release's tree on the host.
   returned: success
   type: str
 commits:
-  description: The commits since the release that serves, newest first, short hash and subject; 20 at most.
+  description: The commits since the release that serves, newest first, short hash and subject; 20
+    at most.
   returned: success
   type: list
   elements: str
@@ -136,6 +142,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     give,
+    is_inside,
+    read_file,
     remove,
     write_file,
     write_json,
@@ -165,20 +173,26 @@ OPTIONS = {
 _NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['"]([\w.]+)['"]""")
 
 
-def describe(source: Git, revision: str, params: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+def describe(
+    source: Git, revision: str, params: dict[str, Any], environment: dict[str, str]
+) -> dict[str, Any]:
     """The release's manifest: what the later steps, and gunicorn, need to know of it.
 
-    Everything that the settings say is in the repository is looked for here, before a thing is made.
+    Everything that the settings say is in the repository is looked for here, before a thing is
+    made.
     Raises GreenroomError.
     """
     manage = posixpath.normpath(params["manage"])
     text = source.read(revision, manage)
     if text is None:
-        raise GreenroomError(f"app_manage is {manage!r}, which is not a file in revision {revision[:12]}.")
-    requirements = params["requirements"]
-    if requirements and source.read(revision, requirements) is None:
         raise GreenroomError(
-            f"app_requirements is {requirements!r}, which is not a file in revision {revision[:12]}."
+            f"app_manage is {manage!r}, which is not a file in revision {revision[:12]}."
+        )
+    requirements = params["requirements"]
+    if requirements and source.read(revision, posixpath.normpath(requirements)) is None:
+        raise GreenroomError(
+            f"app_requirements is {requirements!r}, which is not a file in revision "
+            f"{revision[:12]}."
         )
     named = _NAMED_IN_MANAGE.search(text)
     module = (
@@ -208,32 +222,42 @@ def describe(source: Git, revision: str, params: dict[str, Any], environment: di
 
 def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
     path = posixpath.join(folder, *module.split("."))
-    return any(source.read(revision, name) is not None for name in (f"{path}.py", f"{path}/__init__.py"))
+    return any(
+        source.read(revision, name) is not None for name in (f"{path}.py", f"{path}/__init__.py")
+    )
 
 
-def serves_already(app: App, serving: int | None, manifest: dict[str, Any], environment: str, running: bool) -> bool:
+def serves_already(
+    app: App, serving: int | None, manifest: dict[str, Any], environment: str, running: bool
+) -> bool:
     """Whether the release on stage is what would be made, and is up."""
     if serving is None or not running:
         return False
     try:
         with open(os.path.join(app.backstage(serving), "asked.json"), encoding="utf-8") as file:
             asked = json.load(file)
-        with open(app.environment(serving), encoding="utf-8") as file:
-            frozen = file.read()
+        frozen = read_file(app.environment(serving))
     except (OSError, ValueError):
         return False
     return bool(asked == manifest and frozen == environment)
 
 
 def make(app: App, source: Git, number: int, manifest: dict[str, Any], environment: str) -> None:
-    """Make the tree of a release, with everything that Greenroom adds to it. Raises GreenroomError."""
+    """Make the tree of a release, with everything that Greenroom adds to it.
+
+    Raises GreenroomError.
+    """
     tree, backstage = app.release(number), app.backstage(number)
     remove(tree)
-    os.mkdir(tree, 0o755)
-    give(tree, app.builder)
+    os.mkdir(tree)
+    # What is made in it belongs to the app's group: the web server passes, and reads no code.
+    os.chown(tree, pwd.getpwnam(app.builder).pw_uid, pwd.getpwnam(app.user).pw_gid)
+    os.chmod(tree, 0o2751)
     source.export(manifest["revision"], tree)
     if os.path.lexists(backstage) or os.path.lexists(os.path.join(tree, ".venv")):
-        raise GreenroomError("The repository tracks .greenroom or .venv, which are names of the release's own.")
+        raise GreenroomError(
+            "The repository tracks .greenroom or .venv, which are names of the release's own."
+        )
     for path in manifest["shared_paths"]:
         link_shared(app, tree, path)
     os.makedirs(os.path.join(backstage, "public"))
@@ -247,17 +271,21 @@ def make(app: App, source: Git, number: int, manifest: dict[str, Any], environme
 
 
 def link_shared(app: App, tree: str, path: str) -> None:
-    """Put a link to what outlives releases in the tree; what the repository has there seeds it once."""
+    """Link what outlives releases into the tree; what the repository has there seeds it once."""
     here, there = os.path.join(tree, path.rstrip("/")), os.path.join(app.shared, path.rstrip("/"))
     owner = pwd.getpwnam(app.user)
+    # This runs as root, while the repository and the app decide what is a link in here.
+    for room, inner in ((tree, here), (app.shared, there)):
+        if not is_inside(os.path.realpath(os.path.dirname(inner)), os.path.realpath(room)):
+            raise GreenroomError(f"app_shared_paths has {path!r}; {inner} leads out of {room}.")
     for folder in _parents(app.shared, there):
         if not os.path.isdir(folder):
             os.mkdir(folder, 0o750)
             os.chown(folder, owner.pw_uid, owner.pw_gid)
     if not os.path.lexists(there):
-        if os.path.isdir(here):
+        if os.path.isdir(here) and not os.path.islink(here):
             shutil.copytree(here, there, symlinks=True)
-        elif os.path.isfile(here):
+        elif os.path.isfile(here) and not os.path.islink(here):
             shutil.copy(here, there)
         elif path.endswith("/"):
             os.mkdir(there, 0o750)
@@ -282,20 +310,32 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     journal, serving = Journal.read(app.journal), app.serving()
     result: dict[str, Any] = {"number": number, "needed": True, "changed": True, "commits": []}
     result["path"] = app.release(number)
-    if check_mode and not source.is_here():  # the fetch before was a rehearsal too
-        return {**result, "diff": {"before": "no release\n", "after": f"release {number} of {params['rev']}\n"}}
+    served = (journal.find(serving) or {}).get("revision")
+    on_stage = f"release {serving} of {served[:12]}\n" if served else "no release\n"
+    if check_mode and source.awaits(params["rev"]):  # the fetch before was a rehearsal too
+        return {
+            **result,
+            "revision": params["rev"],
+            "diff": {"before": on_stage, "after": f"release {number} of {params['rev'][:12]}\n"},
+        }
     revision = source.resolve(params["rev"])
     environment = params["environment"]
     manifest = describe(source, revision, params, load_environment(environment))
-    served = (journal.find(serving) or {}).get("revision")
     result["revision"] = revision
     result["commits"] = source.between(served, revision) if served else []
     running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
     if serving and serves_already(app, serving, manifest, environment, running):
-        return {**result, "number": serving, "path": app.release(serving), "needed": False, "changed": False}
+        return {
+            **result,
+            "number": serving,
+            "path": app.release(serving),
+            "needed": False,
+            "changed": False,
+        }
     result["diff"] = {
-        "before": f"release {serving} of {served[:12]}\n" if served else "no release\n",
-        "after": f"release {number} of {revision[:12]}\n" + "".join(f"  {line}\n" for line in result["commits"]),
+        "before": on_stage,
+        "after": f"release {number} of {revision[:12]}\n"
+        + "".join(f"  {line}\n" for line in result["commits"]),
     }
     if not check_mode:
         journal.add(
@@ -317,6 +357,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, release)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -9,7 +10,8 @@ module: run_commands
 short_description: Run the app's own build commands in a release's tree
 description:
   - Runs commands such as C(npm ci) one after the other as the app's build user, in the folder of
-    manage.py, with the release's environment, its virtualenv and C(node_modules/.bin) first on the PATH.
+    manage.py, with the release's environment, its virtualenv and C(node_modules/.bin) first on the
+    PATH.
   - There is no shell. A command is split into words as a shell would, and that is all.
 version_added: 0.1.0
 author:
@@ -65,8 +67,14 @@ import shlex
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._command import CERTIFICATES, PATH, must_run, tail
+from ansible_collections.greenroom.django.plugins.module_utils._command import (
+    CERTIFICATES,
+    PATH,
+    must_run,
+    tail,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
+from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 OPTIONS = {
@@ -78,15 +86,17 @@ OPTIONS = {
 
 
 def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Run them in their order; the result of the module. Raises GreenroomError at the first that fails."""
+    """Run them in their order; the result of the module.
+
+    Raises GreenroomError at the first that fails.
+    """
     if check_mode:
         return {"changed": True}
     app, number = App(params["app"]), params["release"]
     tree = app.release(number)
     with open(os.path.join(app.backstage(number), "release.json"), encoding="utf-8") as file:
         manifest = json.load(file)
-    with open(app.environment(number), encoding="utf-8") as file:
-        variables = load_environment(file.read())
+    variables = load_environment(read_file(app.environment(number)))
     folder = os.path.normpath(os.path.join(tree, manifest["directory"]))
     tools = [os.path.join(tree, ".venv", "bin"), os.path.join(folder, "node_modules", ".bin")]
     environment = {
@@ -111,6 +121,7 @@ def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, run_commands)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -68,8 +69,9 @@ locked:
   type: str
 releases:
   description:
-    - Those on disk and the newest failure, newest first. Each has C(number), C(revision), C(subject), C(by), C(result),
-      C(age) (seconds since it was made) and C(back) (whether a rollback can go there).
+    - Those on disk and the newest failure, newest first. Each has C(number), C(revision),
+      C(subject), C(by), C(result), C(age) (seconds since it was made) and C(back) (whether a
+      rollback can go there).
   returned: success
   type: list
   elements: dict
@@ -105,7 +107,7 @@ def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
     return f"{answer}; its service is {state}"
 
 
-def status(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Look; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     journal, serving, now = Journal.read(app.journal), app.serving(), time.time()
@@ -118,7 +120,10 @@ def status(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "locked": (Lock(app.lock).holder() or {}).get("by", ""),
         "releases": [
             {
-                **{key: entry.get(key, "") for key in ("number", "revision", "subject", "by", "result", "note")},
+                **{
+                    key: entry.get(key, "")
+                    for key in ("number", "revision", "subject", "by", "result", "note")
+                },
                 "age": int(now - entry.get("started", now)),
                 "back": entry["number"] in back,
             }
@@ -128,7 +133,8 @@ def status(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    run_module(OPTIONS, status)
+    """What Ansible runs."""
+    run_module(OPTIONS, status, in_a_run=False)
 
 
 if __name__ == "__main__":

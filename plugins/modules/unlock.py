@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -19,7 +20,8 @@ options:
     type: str
     required: true
   holder:
-    description: The token that M(greenroom.django.begin) took it with. Another's lock is left alone.
+    description: The token that M(greenroom.django.begin) took it with. Another's lock is left
+      alone.
     type: str
     required: true
 attributes:
@@ -58,12 +60,16 @@ OPTIONS = {
 
 
 def unlock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Unlock; the result of the module. The lock is no lasting state, so this never counts as a change."""
+    """Unlock; the result of the module.
+
+    The lock is no lasting state, so this never counts as a change.
+    """
     held = False if check_mode else Lock(App(params["app"]).lock).release(params["holder"])
     return {"changed": False, "held": held}
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, unlock)
 
 

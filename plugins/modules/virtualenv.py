@@ -1,6 +1,7 @@
 #!/usr/bin/python
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
 from __future__ import annotations
 
 DOCUMENTATION = r"""
@@ -11,7 +12,8 @@ description:
   - Virtualenvs are immutable and kept by the hash of what went in, so releases that need the same
     share one, unchanged requirements cost nothing, and a rollback never asks the package index.
   - Understands uv.lock, poetry.lock, Pipfile.lock (through those tools' own export), requirements
-    files with all that they include, and the dependencies in pyproject.toml, looked for in that order.
+    files with all that they include, and the dependencies in pyproject.toml, looked for in that
+    order.
   - gunicorn is added where the app names none.
 version_added: 0.1.0
 author:
@@ -26,7 +28,8 @@ options:
     type: int
     required: true
   requirements:
-    description: The file that names the requirements, relative to the tree. Empty looks for the usual names.
+    description: The file that names the requirements, relative to the tree. Empty looks for the
+      usual names.
     type: str
     default: ""
   installer:
@@ -53,7 +56,8 @@ options:
 attributes:
   check_mode:
     support: partial
-    description: Where the tree is not there yet, because that was a rehearsal too, it cannot tell whether it would change.
+    description: Where the tree is not there yet, because that was a rehearsal too, it cannot tell
+      whether it would change.
   diff_mode:
     support: none
     description: The list of what was installed is too long to be read.
@@ -73,7 +77,8 @@ path:
   returned: when the release's tree is there
   type: str
 source:
-  description: What it was made from, such as C(uv.lock), relative to the tree; empty where there is nothing to install.
+  description: What it was made from, such as C(uv.lock), relative to the tree; empty where there is
+    nothing to install.
   returned: when the release's tree is there
   type: str
 built:
@@ -88,9 +93,17 @@ import re
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
-from ansible_collections.greenroom.django.plugins.module_utils._command import CERTIFICATES, must_run
+from ansible_collections.greenroom.django.plugins.module_utils._command import (
+    CERTIFICATES,
+    must_run,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import give, is_inside, remove, write_file
+from ansible_collections.greenroom.django.plugins.module_utils._files import (
+    give,
+    is_inside,
+    remove,
+    write_file,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 OPTIONS = {
@@ -108,27 +121,67 @@ USUAL_NAMES = ("uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt", "py
 
 # What a lock file's own tool is run as, to say in requirements.txt's words what is locked.
 EXPORTS = {
-    "uv.lock": ["export", "--frozen", "--no-dev", "--no-emit-project", "--format", "requirements-txt", "--quiet"],
-    "poetry.lock": ["tool", "run", "--quiet", "--from", "poetry==2.2.1", "--with", "poetry-plugin-export==1.9.0"]
-    + ["poetry", "export", "--format", "requirements.txt", "--no-ansi"],
-    "Pipfile.lock": ["tool", "run", "--quiet", "--from", "pipenv==2025.0.4", "pipenv", "requirements", "--hash"],
+    "uv.lock": [
+        "export",
+        "--frozen",
+        "--no-dev",
+        "--no-emit-project",
+        "--format",
+        "requirements-txt",
+        "--quiet",
+    ],
+    "poetry.lock": [
+        "tool",
+        "run",
+        "--quiet",
+        "--from",
+        "poetry==2.2.1",
+        "--with",
+        "poetry-plugin-export==1.9.0",
+        "poetry",
+        "export",
+        "--format",
+        "requirements.txt",
+        "--no-ansi",
+    ],
+    "Pipfile.lock": [
+        "tool",
+        "run",
+        "--quiet",
+        "--from",
+        "pipenv==2025.0.4",
+        "pipenv",
+        "requirements",
+        "--hash",
+    ],
 }
 
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", re.MULTILINE)
-_LOCAL = re.compile(r"^\s*(?:(?:-e|--editable)[\s=]*)?(?:file:|\.{1,2}(?:/|\s*$|\[)|[\w.-]+/\S*\s*$)", re.MULTILINE)
+_LOCAL = re.compile(
+    r"^\s*(?:(?:-e|--editable)[\s=]*)?(?:file:|\.{1,2}(?:/|\s*$|\[)|[\w.-]+/\S*\s*$)", re.MULTILINE
+)
+
+# In uv.lock, poetry.lock and Pipfile.lock; the project itself is "." in the first.
+_LOCAL_IN_LOCK = re.compile(
+    r'\b(?:editable|directory|path) = "(?!\."|https?:)|^type = "(?:directory|file)"'
+    r'|"(?:path|file)":\s*"(?!https?:)',
+    re.MULTILINE,
+)
 
 
 def find_requirements(tree: str, named: str) -> str:
-    """The requirements file of a tree, relative to it: the named one, or the first usual one; or ``""``."""
+    """The requirements file, relative to the tree: the one named, or the first usual one."""
     if named:
         if not os.path.isfile(os.path.join(tree, named)):
-            raise GreenroomError(f"app_requirements is {named!r}, which is not a file in the release.")
+            raise GreenroomError(
+                f"app_requirements is {named!r}, which is not a file in the release."
+            )
         return named
     return next((name for name in USUAL_NAMES if os.path.isfile(os.path.join(tree, name))), "")
 
 
 def ingredients(tree: str, source: str) -> dict[str, str]:
-    """Path and text of every file that decides what gets installed: the file, what it includes, and so on."""
+    """Path and text of each file that decides what gets installed, with all that they include."""
     texts: dict[str, str] = {}
     waiting = [source] if source else []
     if os.path.basename(source) in EXPORTS:
@@ -142,17 +195,25 @@ def ingredients(tree: str, source: str) -> dict[str, str]:
         with open(full, encoding="utf-8", errors="replace") as file:
             texts[path] = file.read()
         if path.endswith((".txt", ".in")):
-            waiting += [os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])]
+            waiting += [
+                os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])
+            ]
     return texts
 
 
 def needs_tree(texts: dict[str, str], install_project: bool) -> bool:
-    """Whether the code itself gets installed, so that each revision needs a virtualenv of its own."""
-    return install_project or any(
-        _LOCAL.search(re.sub(r"^\s*(-r|-c|--requirement|--constraint|#).*$", "", text, flags=re.MULTILINE))
-        for path, text in texts.items()
-        if path.endswith((".txt", ".in"))
-    )
+    """Whether code of the tree gets installed, so that each release needs its own virtualenv."""
+    return install_project or any(_installs_code(path, text) for path, text in texts.items())
+
+
+def _installs_code(path: str, text: str) -> bool:
+    if path.endswith((".txt", ".in")):
+        text = re.sub(r"^\s*(-r|-c|--requirement|--constraint|#).*$", "", text, flags=re.MULTILINE)
+        return bool(_LOCAL.search(text))
+    if path.endswith(".lock"):
+        return bool(_LOCAL_IN_LOCK.search(text))
+    # What it depends on stands in other files, which may be any in the tree.
+    return bool(re.search(r"^dynamic\s*=\s*\[[^]]*dependencies", text, re.MULTILINE))
 
 
 class Builder:
@@ -162,6 +223,7 @@ class Builder:
 
     def __init__(self, app: App, tree: str, venv: str, params: dict[str, Any]) -> None:
         self.app, self.tree, self.venv, self.params = app, tree, venv, params
+        self.python = os.path.join(venv, "bin", "python")
 
     def build(self, source: str) -> None:
         """Make it and install everything. Raises GreenroomError with what the installer said."""
@@ -174,8 +236,12 @@ class Builder:
         if source:
             self.install(*self.chosen(source))
         if self.params["install_project"]:
-            folder = os.path.dirname(source) if os.path.basename(source) in USUAL_NAMES else ""
-            self.install("--no-deps", os.path.join(self.tree, folder))
+            folder = os.path.join(self.tree, os.path.dirname(source))
+            has_one = any(
+                os.path.isfile(os.path.join(folder, name))
+                for name in ("pyproject.toml", "setup.py")
+            )
+            self.install("--no-deps", folder if has_one else self.tree)
         if not os.path.exists(os.path.join(self.venv, "bin", "gunicorn")):
             self.install(self.params["gunicorn"])
 
@@ -184,29 +250,36 @@ class Builder:
         path = os.path.join(self.tree, source)
         name = os.path.basename(source)
         if name in EXPORTS:
-            exported = self.uv(*EXPORTS[name], cwd=os.path.dirname(path))
-            listed = os.path.join(self.venv, "requirements.txt")
-            write_file(listed, exported)
-            return ["-r", listed]
+            return self.listed(self.uv(*EXPORTS[name], cwd=os.path.dirname(path)))
         if name == "pyproject.toml" and self.params["installer"] == "pip":
-            return [os.path.dirname(path)]  # pip has no way to install the dependencies alone
+            # pip has no way to install the dependencies alone.
+            return self.listed(self.uv("pip", "compile", "--quiet", "--python", self.python, path))
+        return ["-r", path]
+
+    def listed(self, requirements: str) -> list[str]:
+        """What to hand to the installer for the text of a requirements file."""
+        path = os.path.join(self.venv, "requirements.txt")
+        write_file(path, requirements)
         return ["-r", path]
 
     def install(self, *what: str) -> None:
         """Install into the virtualenv."""
         if self.params["installer"] == "uv":
-            python = os.path.join(self.venv, "bin", "python")
-            self.uv("pip", "install", "--quiet", "--compile-bytecode", "--python", python, *what)
+            arguments = ["--quiet", "--compile-bytecode", "--python", self.python]
+            self.uv("pip", "install", *arguments, *what)
         else:
             self.pip("install", "--quiet", *what)
 
     def uv(self, *arguments: str, cwd: str | None = None) -> str:
+        """Run uv; what it printed."""
         return self.run(self.params["uv"], *arguments, cwd=cwd)
 
     def pip(self, *arguments: str) -> str:
-        return self.run(os.path.join(self.venv, "bin", "python"), "-m", "pip", *arguments)
+        """Run the virtualenv's own pip; what it printed."""
+        return self.run(self.python, "-m", "pip", *arguments)
 
     def run(self, *argv: str, cwd: str | None = None) -> str:
+        """Run a command as the build user, in the tree; what it printed."""
         environment = {
             "SSL_CERT_FILE": CERTIFICATES,
             "PIP_CERT": CERTIFICATES,
@@ -226,7 +299,10 @@ class Builder:
 
 
 def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Find the virtualenv of a release, or build it; the result of the module. Raises GreenroomError."""
+    """Find the virtualenv of a release, or build it; the result of the module.
+
+    Raises GreenroomError.
+    """
     app = App(params["app"])
     tree = app.release(params["release"])
     if check_mode and not os.path.isdir(tree):
@@ -263,6 +339,7 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
+    """What Ansible runs."""
     run_module(OPTIONS, virtualenv)
 
 

@@ -1,14 +1,27 @@
 # PRIVATE to the collection: what the settings of an app must look like.
 from __future__ import annotations
 
+import os
 import posixpath
 import re
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._environment import environment_problem
+from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_TRUE
+from ansible_collections.greenroom.django.plugins.module_utils._environment import (
+    environment_problem,
+    kind_of,
+)
 
-HOOKS = ("before_build", "after_build", "before_migrate", "after_migrate", "before_handover", "after_handover")
+HOOKS = (
+    "before_build",
+    "after_build",
+    "before_migrate",
+    "after_migrate",
+    "before_handover",
+    "after_handover",
+)
 
 Check = Callable[[Any], bool]
 
@@ -19,13 +32,15 @@ def _matches(pattern: str) -> Check:
 
 
 def _is_rev(value: Any) -> bool:
-    """A name that git takes for a branch, a tag or a commit (git-check-ref-format), and no option of its."""
+    """A name that git takes for a branch, tag or commit (git-check-ref-format), and no option."""
     text = str(value)
-    return bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/+@#=-]*", text)) and not re.search(r"\.\.|//|@\{|/$|\.lock$", text)
+    return bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/+@#=-]*", text)) and not re.search(
+        r"\.\.|//|@\{|/$|\.lock$", text
+    )
 
 
 def _is_repository(value: Any) -> bool:
-    """A path, an address of ssh or https, or git@host:path; no secret and no other transport in it."""
+    """A path, an address of ssh or http(s), or git@host:path; no secret, no other transport."""
     text = str(value)
     path = r"[A-Za-z0-9._~/+-]+"
     host = r"[A-Za-z0-9][A-Za-z0-9.-]*"
@@ -42,7 +57,7 @@ def _is_repository(value: Any) -> bool:
 
 
 def _is_inside(value: Any) -> bool:
-    """A path that stays in the tree: relative, with no way up, of characters that need no quoting."""
+    """A path that stays in the tree: relative, no way up, of characters that need no quoting."""
     text = str(value)
     return bool(re.fullmatch(r"[A-Za-z0-9._@+/-]+", text)) and not (
         text.startswith(("/", "-")) or ".." in text.split("/") or posixpath.normpath(text) == "."
@@ -53,12 +68,23 @@ def _or_empty(check: Check) -> Check:
     return lambda value: value == "" or check(value)
 
 
-def _at_least(least: int) -> Check:
-    return lambda value: isinstance(value, int) and value >= least
+def _between(least: int, most: int = 2**31) -> Check:
+    """Whether a value is a whole number in that range; from the command line it comes as text."""
+    return lambda value: (
+        bool(re.fullmatch(r"[0-9]{1,9}", str(value))) and least <= int(value) <= most
+    )
+
+
+def _is_command(value: Any) -> bool:
+    """What can be split into words as a shell would."""
+    try:
+        return bool(shlex.split(str(value)))
+    except ValueError:
+        return False
 
 
 _host = _matches(r"\*?[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]")
-_url_path = _matches(r"/([A-Za-z0-9._~-]+/)+")
+_url_path = _matches(r"/((?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 _dotted = _matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
 # Setting: what it should be in words, and whether a value is that.
@@ -68,12 +94,16 @@ RULES: dict[str, tuple[str, Check]] = {
         _matches(r"[a-z][a-z0-9-]{0,23}"),
     ),
     "app_repository": (
-        "git@host:path, ssh://…, https://… without a password in it, or an absolute path on the host",
+        "git@host:path, ssh://…, https://… without a password in it, or an absolute path on the "
+        "host",
         _is_repository,
     ),
     "app_branch": ("the name of a branch", _is_rev),
     "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
-    "app_manage": ("a path inside the tree that ends in .py", lambda v: _is_inside(v) and v.endswith(".py")),
+    "app_manage": (
+        "a path inside the tree that ends in .py",
+        lambda v: _is_inside(v) and str(v).endswith(".py"),
+    ),
     "app_settings_module": ("a dotted name of a module, or empty", _or_empty(_dotted)),
     "app_wsgi": (
         "module:callable, or empty",
@@ -81,16 +111,22 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "app_requirements": ("a path inside the tree, or empty", _or_empty(_is_inside)),
     "app_python": ("the name or path of a Python", _matches(r"(/[A-Za-z0-9._/-]+/)?python[0-9.]*")),
-    "app_gunicorn": ("a requirement on gunicorn, such as gunicorn==23.0.0", _matches(r"gunicorn([=<>~!]=?[\w.,=<>~!*]+)?")),
+    "app_gunicorn": (
+        "a requirement on gunicorn, such as gunicorn==23.0.0",
+        _matches(r"gunicorn([=<>~!]=?[\w.,=<>~!*]+)?"),
+    ),
     "app_static_url": ("a path that begins and ends with a slash", _url_path),
     "app_media_url": ("a path that begins and ends with a slash", _url_path),
-    "app_media_path": ("one of app_shared_paths that ends in a slash, or empty", _or_empty(_is_inside)),
+    "app_media_path": (
+        "one of app_shared_paths that ends in a slash, or empty",
+        _or_empty(lambda v: _is_inside(v) and str(v).endswith("/")),
+    ),
     "app_health_path": ("a path that begins with a slash", _matches(r"/[!-~]*")),
-    "app_health_status": ("an HTTP status, 200 to 599", lambda v: isinstance(v, int) and 200 <= v < 600),
-    "app_health_timeout": ("a number of seconds, 1 at least", _at_least(1)),
-    "app_keep_releases": ("2 or more", _at_least(2)),
-    "app_free_space": ("a number of MiB, 0 at least", _at_least(0)),
-    "app_free_inodes": ("a number, 0 at least", _at_least(0)),
+    "app_health_status": ("an HTTP status, 200 to 599", _between(200, 599)),
+    "app_health_timeout": ("a number of seconds, 1 at least", _between(1)),
+    "app_keep_releases": ("2 or more", _between(2)),
+    "app_free_space": ("a number of MiB, 0 at least", _between(0)),
+    "app_free_inodes": ("a number, 0 at least", _between(0)),
 }
 
 # The same for each item of a list.
@@ -99,50 +135,126 @@ RULES_OF_ITEMS: dict[str, tuple[str, Check]] = {
     "app_shared_paths": ("paths inside the tree", _is_inside),
     "app_databases": ("names of databases in the settings", _matches(r"[A-Za-z_]\w*")),
     "app_system_packages": ("names of Debian packages", _matches(r"[a-z0-9][a-z0-9+.:-]+")),
-    "app_commands_before_collectstatic": ("commands", lambda v: bool(str(v).strip())),
-    "app_commands_after_collectstatic": ("commands", lambda v: bool(str(v).strip())),
+    "app_commands_before_collectstatic": ("commands, with their quotes in pairs", _is_command),
+    "app_commands_after_collectstatic": ("commands, with their quotes in pairs", _is_command),
 }
 
 # All that problems() looks at.
-NAMES = [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks"]
+NAMES = [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"]
 
 
-def problems(settings: Mapping[str, Any]) -> list[str]:
+def problems(
+    settings: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]] | None = None
+) -> list[str]:
     """What is wrong with the settings, a sentence each; none where all is well.
 
-    A sentence has the setting's name, what it is and what it should be; of ``app_env``, which holds
-    secrets, never a value.
+    A sentence has the setting's name, what it is and what it should be; of a secret, never a value.
+    ``options`` are those of the roles' argument specs: what is required, types and choices.
     """
-    found = []
+    mistyped = _problems_of_types(settings, options or {})
+    settings = {name: value for name, value in settings.items() if name not in mistyped}
+    found = list(mistyped.values())
     for name, (should, is_right) in RULES.items():
         if name in settings and not is_right(settings[name]):
             found.append(f"{name} is {_shown(name, settings[name])}; it should be {should}.")
     for name, (should, is_right) in RULES_OF_ITEMS.items():
         items = settings.get(name, [])
+        if not _is_of_type["list"](items):
+            found.append(f"{name} is {str(items)!r}; it should be a list of {should}.")
+            continue
         wrong = [item for item in items if not is_right(item)]
         if wrong:
-            found.append(f"{name} has {', '.join(repr(str(item)) for item in wrong)}; it should be a list of {should}.")
+            found.append(
+                f"{name} has {', '.join(repr(str(item)) for item in wrong)}; "
+                f"it should be a list of {should}."
+            )
     if "app_domains" in settings and not settings["app_domains"]:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
     media = settings.get("app_media_path")
-    if media and media not in settings.get("app_shared_paths", []):
-        found.append(f"app_media_path is {media!r}; it should be one of app_shared_paths, or empty.")
-    return found + _problems_of_environment(settings.get("app_env", {})) + _problems_of_hooks(settings.get("app_hooks", {}))
+    if media and media not in settings.get("app_shared_paths", [media]):
+        found.append(
+            f"app_media_path is {media!r}; it should be one of app_shared_paths, or empty."
+        )
+    return (
+        found
+        + _problems_of_environment(settings.get("app_env", {}))
+        + _problems_of_hooks(settings.get("app_hooks", {}), settings.get("inventory_dir"))
+    )
 
 
 def _shown(name: str, value: Any) -> str:
     """A wrong value for a message; what may be a password in an address is left out."""
     text = str(value)
-    return repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text)) if name == "app_repository" else repr(text)
+    return (
+        repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text)) if name == "app_repository" else repr(text)
+    )
+
+
+# Numbers count there too.
+_BOOLEANS = {str(value) for value in BOOLEANS_TRUE | BOOLEANS_FALSE}
+
+_is_of_type: dict[str, Check] = {
+    "str": lambda value: isinstance(value, (str, int, float)),
+    "int": lambda value: bool(re.fullmatch(r"-?[0-9]+", str(value))),
+    "bool": lambda value: str(value).lower() in _BOOLEANS,
+    "list": lambda value: isinstance(value, Sequence) and not isinstance(value, str),
+    "dict": lambda value: isinstance(value, Mapping),
+}
+_type_in_words = {
+    "str": "a string",
+    "int": "a whole number",
+    "bool": "yes or no",
+    "list": "a list",
+    "dict": "a dictionary",
+}
+
+
+def _problems_of_types(
+    settings: Mapping[str, Any], options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, str]:
+    """What an argument spec finds wrong, by the setting's name."""
+    found = {}
+    for name, option in options.items():
+        if name not in settings:
+            if option.get("required"):
+                should = RULES.get(name, RULES_OF_ITEMS.get(name, ("set",)))[0]
+                found[name] = f"{name} is not set; it should be {should}."
+            continue
+        value, kind = settings[name], option.get("type", "str")
+        if "choices" in option and kind == "str":
+            is_right, should = value in option["choices"], " or ".join(option["choices"])
+        else:
+            # A value of any kind ("raw") is looked at by rules of its own.
+            is_right = _is_of_type.get(kind, lambda _: True)(value)
+            should = RULES[name][0] if name in RULES else _type_in_words.get(kind, kind)
+        if not is_right:
+            what = f"of type {kind_of(value)}" if option.get("no_log") else _shown(name, value)
+            found[name] = f"{name} is {what}; it should be {should}."
+    return found
 
 
 def _problems_of_environment(variables: Any) -> list[str]:
     if not isinstance(variables, Mapping):
-        return [f"app_env is of type {type(variables).__name__}; it should be a dictionary of names and strings."]
-    return [problem for name, value in variables.items() if (problem := environment_problem(name, value))]
-
-
-def _problems_of_hooks(hooks: Mapping[str, str]) -> list[str]:
+        return [
+            f"app_env is of type {kind_of(variables)}; "
+            "it should be a dictionary of names and strings."
+        ]
     return [
-        f"app_hooks has {name!r}; the moments are {', '.join(HOOKS)}." for name in hooks if name not in HOOKS
+        problem
+        for name, value in variables.items()
+        if (problem := environment_problem(name, value))
+    ]
+
+
+def _problems_of_hooks(hooks: Mapping[str, str], folder: str | None) -> list[str]:
+    """``folder`` is that of the inventory; None where nothing is looked for on the disk."""
+    return [
+        f"app_hooks has {name!r}; the moments are {', '.join(HOOKS)}."
+        for name in hooks
+        if name not in HOOKS
+    ] + [
+        f"app_hooks.{name} is {path!r}; it should be a file with tasks, by its whole path or as seen "
+        "from the folder of the inventory."
+        for name, path in hooks.items()
+        if folder is not None and not os.path.isfile(os.path.join(folder, str(path)))
     ]

@@ -24,8 +24,17 @@ class Systemd:
         """The name of the unit of release ``number``."""
         return f"{self.app.name}@{number}.service"
 
+    def hides(self) -> list[str]:
+        """The files of the system that those of an app of this name would take the place of."""
+        names = (f"systemd/system/{self.app.name}@.service", f"tmpfiles.d/{self.app.name}.conf")
+        paths = [os.path.join(top, name) for top in ("/etc", "/usr/lib") for name in names]
+        return [path for path in paths if os.path.lexists(path)]
+
     def start(self, number: int) -> None:
-        """Start a release, or leave it be when it runs. Raises GreenroomError when it does not come up."""
+        """Start a release, or leave it be when it runs.
+
+        Raises GreenroomError when it does not come up.
+        """
         run(["systemctl", "reset-failed", self.unit(number)])
         result = run(["systemctl", "start", self.unit(number)])
         if result.returncode != 0:
@@ -37,27 +46,31 @@ class Systemd:
         The unit itself drains first (ExecStop=), so that nobody who runs ``systemctl stop`` by hand
         loses a request either.
         """
-        must_run(f"Stopping {self.unit(number)}", ["systemctl", "stop", "--no-block", self.unit(number)])
+        must_run(
+            f"Stopping {self.unit(number)}", ["systemctl", "stop", "--no-block", self.unit(number)]
+        )
 
     def enable(self, number: int) -> None:
         """Have a release come up at boot."""
         # Without a reload, which costs a tenth of a second and would change nothing before a boot.
         must_run(
-            f"Enabling {self.unit(number)}", ["systemctl", "--quiet", "--no-reload", "enable", self.unit(number)]
+            f"Enabling {self.unit(number)}",
+            ["systemctl", "--quiet", "--no-reload", "enable", self.unit(number)],
         )
 
     def disable(self, number: int) -> None:
         """Don't have a release come up at boot any more."""
         must_run(
-            f"Disabling {self.unit(number)}", ["systemctl", "--quiet", "--no-reload", "disable", self.unit(number)]
+            f"Disabling {self.unit(number)}",
+            ["systemctl", "--quiet", "--no-reload", "disable", self.unit(number)],
         )
 
     def state(self, number: int) -> str:
-        """What systemd says of a release, in its own words: ``active``, ``failed (exit-code)``, …"""
-        shown = run(["systemctl", "show", "--property=ActiveState", "--property=Result", self.unit(number)])
-        words = dict(line.split("=", 1) for line in shown.stdout.splitlines())
-        result = words.get("Result", "success")
-        return words.get("ActiveState", "unknown") + ("" if result == "success" else f" ({result})")
+        """What systemd says of a release, in its words: ``active``, ``failed (exit-code)``."""
+        shown = run(
+            ["systemctl", "show", "--property=ActiveState", "--property=Result", self.unit(number)]
+        )
+        return state_in_words(shown.stdout)
 
     def is_active(self, number: int) -> bool:
         """Whether a release is up (not: starting, stopping or failed)."""
@@ -66,22 +79,46 @@ class Systemd:
     def running(self) -> list[int]:
         """The releases that have a process: up, starting, or finishing their scene."""
         listed = run(
-            ["systemctl", "list-units", "--all", "--plain", "--no-legend", "--type=service"]
-            + ["--state=active,activating,deactivating,reloading", f"{self.app.name}@*.service"]
+            [
+                "systemctl",
+                "list-units",
+                "--all",
+                "--plain",
+                "--no-legend",
+                "--type=service",
+                "--state=active,activating,deactivating,reloading",
+                f"{self.app.name}@*.service",
+            ]
         )
-        return self._numbers(listed.stdout)
+        return numbers_of(self.app.name, listed.stdout)
 
     def enabled(self) -> list[int]:
         """The releases that come up at boot."""
         wanted = "/etc/systemd/system/multi-user.target.wants"
-        return self._numbers("\n".join(os.listdir(wanted)) if os.path.isdir(wanted) else "")
+        names = os.listdir(wanted) if os.path.isdir(wanted) else []
+        return numbers_of(self.app.name, "\n".join(names))
 
     def log(self, number: int, lines: int = 25) -> str:
         """The last ``lines`` lines that a release wrote, without dates and names."""
         return run(
-            ["journalctl", "--no-pager", "--output=cat", f"--lines={lines}", f"--unit={self.unit(number)}"]
+            [
+                "journalctl",
+                "--no-pager",
+                "--output=cat",
+                f"--lines={lines}",
+                f"--unit={self.unit(number)}",
+            ]
         ).stdout.strip()
 
-    def _numbers(self, names: str) -> list[int]:
-        pattern = re.compile(rf"^{re.escape(self.app.name)}@(\d+)\.service", re.MULTILINE)
-        return sorted(int(number) for number in pattern.findall(names))
+
+def state_in_words(shown: str) -> str:
+    """What ``systemctl show`` says of ActiveState and Result, such as ``failed (exit-code)``."""
+    words = dict(line.split("=", 1) for line in shown.splitlines() if "=" in line)
+    result = words.get("Result", "success")
+    return words.get("ActiveState", "unknown") + ("" if result == "success" else f" ({result})")
+
+
+def numbers_of(app_name: str, names: str) -> list[int]:
+    """The releases of an app in a list of units, a line each."""
+    pattern = re.compile(rf"^{re.escape(app_name)}@(\d+)\.service", re.MULTILINE)
+    return sorted(int(number) for number in pattern.findall(names))

@@ -2,13 +2,19 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run, run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 
 
 class Git:
-    """A bare repository at ``path``, which belongs to ``user``. Nothing here goes over the network."""
+    """A bare repository at ``path``, which belongs to ``user``.
+
+    Nothing here goes over the network.
+    """
 
     def __init__(self, path: str, user: str) -> None:
         self.path = path
@@ -18,14 +24,26 @@ class Git:
         """Whether it was ever fetched."""
         return os.path.isdir(os.path.join(self.path, "objects"))
 
+    def awaits(self, rev: str) -> bool:
+        """Whether ``rev`` is a commit by its looks, and not here: one that a fetch would bring."""
+        looks = re.fullmatch(r"[0-9a-f]{7,40}", rev)
+        here = (
+            self._git("cat-file", "-e", f"{rev}^{{commit}}") if looks and self.is_here() else None
+        )
+        return bool(looks) and (here is None or here.returncode != 0)
+
     def resolve(self, rev: str) -> str:
         """The full hash of the commit that ``rev`` (a branch, tag or commit) means.
 
         Raises GreenroomError when it means none.
         """
-        result = self._git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}")
+        result = self._git(
+            "rev-parse", "--verify", "--quiet", "--end-of-options", f"{rev}^{{commit}}"
+        )
         if result.returncode != 0:
-            branches = self._git("for-each-ref", "--format=%(refname:short)", "refs/heads", "--count=10")
+            branches = self._git(
+                "for-each-ref", "--format=%(refname:short)", "refs/heads", "--count=10"
+            )
             raise GreenroomError(
                 f"The repository has no branch, tag or commit {rev!r}. "
                 f"Its branches are: {', '.join(branches.stdout.split()) or 'none'}."
@@ -41,7 +59,7 @@ class Git:
         return self._must("tag", "--points-at", revision).split()
 
     def between(self, old: str, new: str, count: int = 20) -> list[str]:
-        """The commits that ``new`` has and ``old`` has not, newest first: short hash and subject."""
+        """The commits in ``new`` and not in ``old``, newest first: short hash and subject."""
         result = self._git("log", f"--max-count={count}", "--format=%h %s", f"{old}..{new}")
         return result.stdout.splitlines()
 
@@ -51,19 +69,36 @@ class Git:
         return result.stdout if result.returncode == 0 else None
 
     def export(self, revision: str, folder: str) -> None:
-        """Write the tree of a revision into an empty folder, and nothing of git beside it."""
+        """Write the tree of a revision into an empty folder, and nothing of git beside it.
+
+        Its files are for their owner and group alone.
+        """
         index = os.path.join(self.path, "greenroom.index")
+        for left in (index, f"{index}.lock"):  # by a run that was killed
+            remove(left)
         must_run(
             f"Taking revision {revision[:12]} out of the repository",
-            ["git", f"--git-dir={self.path}", f"--work-tree={folder}", "checkout", "--force", revision, "--", "."],
+            [
+                "git",
+                f"--git-dir={self.path}",
+                f"--work-tree={folder}",
+                "checkout",
+                "--force",
+                revision,
+                "--",
+                ".",
+            ],
             user=self.user,
             cwd=folder,
             environment={"GIT_INDEX_FILE": index},
+            umask=0o027,
         )
         os.unlink(index)
 
-    def _git(self, *arguments: str):  # type: ignore[no-untyped-def]
+    def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(["git", f"--git-dir={self.path}", *arguments], user=self.user)
 
     def _must(self, *arguments: str) -> str:
-        return must_run(f"git {arguments[0]}", ["git", f"--git-dir={self.path}", *arguments], user=self.user)
+        return must_run(
+            f"git {arguments[0]}", ["git", f"--git-dir={self.path}", *arguments], user=self.user
+        )
