@@ -402,6 +402,8 @@ class Host:
             "ansible_ssh_private_key_file": str(key()),
             "ansible_ssh_common_args": shlex.join(self.ssh_options),
             "ansible_control_path_dir": str(self._sockets),
+            # As in group_vars/all.yml, which an inventory elsewhere does not get to see.
+            "ansible_python_interpreter": "/usr/bin/python3",
         }
 
     def inventory(self, path: Path, environment: str = "staging", **host_vars: Any) -> Path:

@@ -79,7 +79,7 @@ class Lock:
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
-        """Nobody else looks and writes meanwhile. The kernel ends the turn of a process that dies."""
+        """Nobody else looks and writes meanwhile. The kernel ends the turn of one that dies."""
         descriptor = os.open(f"{self.path}.turn", os.O_WRONLY | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)

@@ -88,7 +88,8 @@ def check_name(app: App, hidden: list[str]) -> bool:
         if not homes.get(user, f"{app.home}/").startswith(f"{app.home}/")
     ]
     groups = {entry.gr_name for entry in grp.getgrall()}
-    # That group is the first thing of ours on a host. With it, the rest is of a run that ended early.
+    # That group is the first thing of ours on a host. With it, the rest is of a run that ended
+    # early.
     if app.web not in groups:
         taken += [f"the group {group}" for group in (app.user, app.builder) if group in groups]
         taken += [path for path in (app.etc, app.home, app.run) if os.path.lexists(path)]

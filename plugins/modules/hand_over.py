@@ -72,6 +72,7 @@ before:
 """
 
 import os
+import re
 import time
 from typing import Any
 
@@ -96,10 +97,9 @@ TRIES = 3
 
 def is_good(answer: Answer, status: int, host: str) -> bool:
     """Whether what came through the web server is the site: the status, or its own way to https."""
-    to_https = answer.status in (301, 302, 307, 308) and str(answer.location).startswith(
-        f"https://{host}"
-    )
-    return answer.status == status or to_https
+    moved = answer.status in (301, 302, 307, 308)
+    to_https = rf"https://{re.escape(host)}([:/?#].*)?"
+    return answer.status == status or bool(moved and re.fullmatch(to_https, str(answer.location)))
 
 
 def smoke(host: str, path: str, status: int) -> Answer:

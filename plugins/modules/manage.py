@@ -12,8 +12,8 @@ description:
   - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(migrate) do, as the
     app's user and with the environment that the service will have, in one process.
   - A second call for the same release does only the steps that are still to be done.
-  - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive the
-    release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public; and a
+  - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive
+    the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public; and a
     C(STATIC_URL) below which the web server serves nothing.
 version_added: 0.1.0
 author:
@@ -163,18 +163,19 @@ def publish(app: App, number: int, static_root: str | None, public: str) -> None
             os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
     if static_root is None or os.path.realpath(static_root) == os.path.realpath(public):
         return
-    tree, venv = app.release(number), os.path.realpath(os.path.join(app.release(number), ".venv"))
-    if is_inside(public, static_root) or not (
-        is_inside(static_root, tree) or is_inside(static_root, venv)
-    ):
+    # This runs as root, while the app decides where the links in what outlives releases lead.
+    parent, name = os.path.split(static_root)
+    place, tree = os.path.join(os.path.realpath(parent), name), app.release(number)
+    homes = [os.path.realpath(path) for path in (tree, os.path.join(tree, ".venv"))]
+    if is_inside(public, place) or not any(is_inside(place, home) for home in homes):
         raise GreenroomError(
             f"STATIC_ROOT is {static_root}. Each release needs a folder of its own for static "
             f"files, and for nothing else, inside its tree {tree}: "
             'such as BASE_DIR / "staticfiles".'
         )
-    remove(static_root)
-    os.makedirs(os.path.dirname(static_root), exist_ok=True)
-    os.symlink(os.path.relpath(public, os.path.dirname(static_root)), static_root)
+    remove(place)
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    os.symlink(os.path.relpath(os.path.realpath(public), os.path.dirname(place)), place)
 
 
 def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -203,7 +204,12 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "static_url": params["static_url"],
         "wsgi": manifest["wsgi"],
     }
-    found = start_django(app, number, manifest, request, params["timeout"])
+    try:
+        found = start_django(app, number, manifest, request, params["timeout"])
+    except GreenroomError:
+        if "collectstatic" in steps:
+            give(public, app.builder)  # it was the app's to write for that moment alone
+        raise
     if "collectstatic" in steps:
         publish(
             app, number, found["static_root"] if found["collected"] is not None else None, public

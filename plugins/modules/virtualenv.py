@@ -332,6 +332,7 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             except GreenroomError:
                 remove(venv)
                 raise
+            remove(os.path.join(venv, ".lock"))  # uv's, which every user of the host could write
             write_file(complete, "")
         if not linked:
             replace_link(link, target)

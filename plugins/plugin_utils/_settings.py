@@ -113,7 +113,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_python": ("the name or path of a Python", _matches(r"(/[A-Za-z0-9._/-]+/)?python[0-9.]*")),
     "app_gunicorn": (
         "a requirement on gunicorn, such as gunicorn==23.0.0",
-        _matches(r"gunicorn([=<>~!]=?[\w.,=<>~!*]+)?"),
+        _matches(r"gunicorn([=<>~!]=?\w[\w.,=<>~!*]*)?"),
     ),
     "app_static_url": ("a path that begins and ends with a slash", _url_path),
     "app_media_url": ("a path that begins and ends with a slash", _url_path),
@@ -168,7 +168,7 @@ def problems(
                 f"{name} has {', '.join(repr(str(item)) for item in wrong)}; "
                 f"it should be a list of {should}."
             )
-    if "app_domains" in settings and not settings["app_domains"]:
+    if settings.get("app_domains") == []:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
     media = settings.get("app_media_path")
     if media and media not in settings.get("app_shared_paths", [media]):
@@ -253,8 +253,8 @@ def _problems_of_hooks(hooks: Mapping[str, str], folder: str | None) -> list[str
         for name in hooks
         if name not in HOOKS
     ] + [
-        f"app_hooks.{name} is {path!r}; it should be a file with tasks, by its whole path or as seen "
-        "from the folder of the inventory."
+        f"app_hooks.{name} is {path!r}; it should be a file with tasks, by its whole path or as "
+        "seen from the folder of the inventory."
         for name, path in hooks.items()
         if folder is not None and not os.path.isfile(os.path.join(folder, str(path)))
     ]

@@ -35,17 +35,18 @@ CODE_SECRET = "the-combination-of-the-safe"
 
 # Reads every command line on the host, again and again, until it is told to stop.
 SAMPLER = """
-import glob, json, os, sys
-traces = [trace.encode() for trace in json.loads(sys.argv[1])]
+import glob, json, os, time
+with open("/root/traces.json") as file: traces = [trace.encode() for trace in json.load(file)]
 samples, seen, hits = 0, set(), set()
 locks = set()
 while not os.path.exists("/run/stop-sampling"):
     samples += 1
+    time.sleep(0.005)
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
             with open(path, "rb") as file: line = file.read()
         except OSError: continue
-        if b"stop-sampling" in line or line in seen: continue
+        if line in seen: continue
         seen.add(line)
         if any(trace in line for trace in traces): hits.add(line.decode(errors="replace"))
     try: locks.add(oct(os.stat("/srv/playbill/lock.json").st_mode & 0o7777))
@@ -115,8 +116,10 @@ def site(host: Host, playbill: Example) -> Site:
     configure()
     playbill.set_branch("staging", "v2")
     playbill.commit({".env": CODE_SECRET, "shows/static/playbill/.env": "x"}, "A mistake")
-    sampler = ["systemd-run", "--quiet", "--unit=sampler", "python3", "-c", SAMPLER, json.dumps(TRACES)]
-    host.run(sampler)
+    # Written by way of standard input, so that sudo's log does not have what is looked for there.
+    host.run(["install", "-m", "600", "/dev/stdin", "/root/traces.json"], stdin=json.dumps(TRACES))
+    host.run(["install", "/dev/stdin", "/root/sampler.py"], stdin=SAMPLER)
+    host.run(["systemd-run", "--quiet", "--unit=sampler", "python3", "/root/sampler.py"])
     run("site", "site.yml")
     run("deploy", "deploy.yml")
     configure(SECRET_KEY=CHANGED)
@@ -164,9 +167,7 @@ def test_no_secret_was_in_a_command_line(site: Site) -> None:
 def test_no_secret_is_in_a_log(site: Site) -> None:
     log = site.host.shell("journalctl --no-pager --all --output=export; cat /var/log/nginx/*")
     assert "playbill@2.service" in log
-    # The test's own command line, with what it looks for, is a unit's name for systemd.
-    lines = [line for line in log.splitlines() if "stop-sampling" not in line]
-    assert [line for line in lines if any(trace in line for trace in TRACES)] == []
+    assert [line for line in log.splitlines() if any(trace in line for trace in TRACES)] == []
 
 
 def test_no_secret_is_in_a_unit_file(site: Site) -> None:
@@ -187,7 +188,8 @@ def test_no_secret_is_in_a_file_that_others_can_read(site: Site, user: str) -> N
     assert not any(trace in environ for trace in TRACES)
     # The same search finds them where they are, as somebody who may.
     there = site.host.run([*grep, *expressions, "/etc/playbill"], check=False).stdout.split()
-    assert sorted(there) == ["/etc/playbill/1.env", "/etc/playbill/2.env"]
+    # The third is that of the release that failed, which stays to be looked at.
+    assert sorted(there) == [f"/etc/playbill/{number}.env" for number in (1, 2, 3)]
 
 
 def test_the_modes_of_what_is_private(site: Site) -> None:
@@ -227,9 +229,10 @@ def test_the_service_user_cannot_touch_its_code(site: Site) -> None:
     assert tried.stdout == ""
     assert site.host.checksum(home, "/etc") == before
     # The same attempts work where they may.
-    may = site.host.run(["python3", "-c", INTRUDER, f"{home}/shared/media"], user="playbill").stdout
-    assert f"create in {home}/shared/media" in may
-    site.host.shell(f"rm -rf {home}/shared/media/.intruder*")
+    site.host.run(["mkdir", f"{home}/shared/open"], user="playbill")
+    may = site.host.run(["python3", "-c", INTRUDER, f"{home}/shared/open"], user="playbill").stdout
+    assert f"create in {home}/shared/open\n" in may
+    site.host.shell(f"rm -r {home}/shared/open")
 
 
 @pytest.mark.parametrize("path", ["/srv/playbill/current", "/run/playbill/current.sock"])
@@ -306,11 +309,12 @@ def ask(host: Host, request: str) -> bytes:
     return answer
 
 
-@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "10.0.0.1", "", "_"])
+@pytest.mark.parametrize("name", ["evil.example", "localhost.evil.example", "10.0.0.1", "_"])
 def test_a_name_that_is_not_the_sites_gets_no_answer(site: Site, name: str) -> None:
     for path in ("/", "/health/", "/static/x", "/media/x.html"):
         assert ask(site.host, f"GET {path} HTTP/1.1\r\nHost: {name}\r\nConnection: close\r\n\r\n") == b""
     assert ask(site.host, "GET / HTTP/1.0\r\n\r\n") == b""
+    assert b" 400 " in ask(site.host, "GET / HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -242,15 +242,12 @@ def test_a_library_that_is_needed_at_run_time_alone(project: Project) -> None:
     assert packages(project)["psycopg"] == "3.2.9"
 
 
-@pytest.mark.parametrize("installer", ["uv", "pip"])
-def test_a_compiler_that_is_missing_is_told_in_the_package_s_words(
-    project: Project, installer: str
-) -> None:
+def test_a_compiler_that_is_missing_is_told_in_the_package_s_words(project: Project) -> None:
     project.commit(
         {"requirements.txt": "django==5.2.18\npsycopg2==2.9.10\n"},
         settings=DRIVER.format("psycopg2", "str(psycopg2.__libpq_version__)"),
     )
-    said = project.refuse(app_installer=installer)
+    said = project.refuse()
     assert "Building the virtualenv failed" in said
     assert "pg_config" in said
 

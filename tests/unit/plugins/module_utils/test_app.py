@@ -40,8 +40,7 @@ def test_a_good_name(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["", "A", "Blog", "1a", "-a", "a_b", "a b", "a.b", "a/b", "../a", "a;b", "a'", "a" * 25]
-    + ["a\n", "ä", "a@b"],
+    "/A/Blog/1a/-a/a_b/a b/a.b/../a;b/a'/a\n/ä/a@b/aaaaaaaaaaaaaaaaaaaaaaaaa".split("/") + ["a/b"],
 )
 def test_a_bad_name_is_refused(name: str) -> None:
     with pytest.raises(GreenroomError) as refused:

@@ -36,7 +36,7 @@ VALUES = {
     "tabs": "\ta\tb\t",
     "spaces around": "  a  ",
     "equals": "postgres://u:p=w@h/db?x=1&y=2",
-    "unicode": "Größe – “naïve” ☃ 𝄞",
+    "unicode": "Größe “naïve” ☃ 𝄞",
     "control characters": "\x01\x1b[0m\x7f",
     "long": "x" * 20000,
 }

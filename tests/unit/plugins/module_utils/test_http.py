@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,9 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
     What it was asked is in ``asked`` of the fixture.
     """
-    servers = []
+    over = threading.Event()
+    servers: list[socket.socket] = []
+    threads: list[threading.Thread] = []
 
     def start(answer: bytes | None, asked: list[bytes] | None = None) -> str:
         path = str(tmp_path / "s")
@@ -28,21 +31,29 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         servers.append(server)
 
         def answer_one() -> None:
-            connection, _ = server.accept()
+            try:
+                connection, _ = server.accept()
+            except OSError:  # nobody asked
+                return
             with connection:
                 question = connection.recv(65536)
                 if asked is not None:
                     asked.append(question)
                 if answer is None:
-                    threading.Event().wait(1.5)
+                    over.wait(5)
                 else:
                     connection.sendall(answer)
 
-        threading.Thread(target=answer_one, daemon=True).start()
+        threads.append(thread := threading.Thread(target=answer_one, daemon=True))
+        thread.start()
         return path
 
     yield start
-    for server in servers:
+    over.set()
+    for server, thread in zip(servers, threads):
+        with suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)  # wakes the thread
+        thread.join(5)
         server.close()
 
 

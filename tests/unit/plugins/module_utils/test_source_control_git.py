@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -10,16 +9,14 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 
 from tests.unit.conftest import ME
+from tests.unit.repository import Repository
 
-WHO = ["-c", "user.name=Ada", "-c", "user.email=ada@example.com"]
 
-
-class Repository:
-    """A working tree with a history, and a bare clone of it to ask."""
+class History(Repository):
+    """Four commits, two branches, three tags."""
 
     def __init__(self, folder: Path) -> None:
-        self.work, self.bare = folder / "work", folder / "bare"
-        self.git("init", "--quiet", "--initial-branch=live", str(self.work), cwd=folder)
+        super().__init__(folder / "work", folder / "bare")
         self.commits = [
             self.commit("First", {"manage.py": "# one\n", "docs/a b.txt": "ä\n"}),
             self.commit("Second: it's “quoted”\n\nWith a body.", {"manage.py": "# two\n"}),
@@ -32,40 +29,21 @@ class Repository:
         self.git("tag", "--annotate", "--message=two", "v2", self.commits[1])
         self.git("tag", "first", self.commits[0])
         self.git("branch", "feature/x", self.commits[1])
-        self.git("clone", "--quiet", "--bare", str(self.work), str(self.bare), cwd=folder)
-
-    def git(self, *arguments: str, cwd: Path | None = None) -> str:
-        environment = {"PATH": os.environ["PATH"], "HOME": "/", "GIT_CONFIG_NOSYSTEM": "1"}
-        return subprocess.run(
-            ["git", *WHO, *arguments],
-            cwd=cwd or self.work,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    def commit(self, message: str, files: dict[str, str]) -> str:
-        for name, content in files.items():
-            (self.work / name).parent.mkdir(exist_ok=True)
-            (self.work / name).write_text(content)
-        self.git("add", "--all")
-        self.git("commit", "--quiet", "--message", message)
-        return self.git("rev-parse", "HEAD").strip()
+        self.fetch()
 
 
 @pytest.fixture(scope="module")
-def repository(tmp_path_factory: pytest.TempPathFactory) -> Repository:
-    return Repository(tmp_path_factory.mktemp("git"))
+def repository(tmp_path_factory: pytest.TempPathFactory) -> History:
+    return History(tmp_path_factory.mktemp("git"))
 
 
 @pytest.fixture
-def git(repository: Repository) -> Git:
+def git(repository: History) -> Git:
     return Git(str(repository.bare), ME)
 
 
 def test_it_is_in_the_register() -> None:
-    assert SOURCES == {"git": Git}
+    assert {"git": Git} == SOURCES
 
 
 def test_whether_it_was_fetched(git: Git, tmp_path: Path) -> None:
@@ -77,11 +55,11 @@ def test_whether_it_was_fetched(git: Git, tmp_path: Path) -> None:
     ("rev", "number"),
     [("live", 4), ("feature/x", 2), ("v1", 1), ("v2", 2), ("first", 1), ("HEAD", 4)],
 )
-def test_names_mean_commits(git: Git, repository: Repository, rev: str, number: int) -> None:
+def test_names_mean_commits(git: Git, repository: History, rev: str, number: int) -> None:
     assert git.resolve(rev) == repository.commits[number - 1]
 
 
-def test_hashes_mean_commits(git: Git, repository: Repository) -> None:
+def test_hashes_mean_commits(git: Git, repository: History) -> None:
     for commit in repository.commits:
         assert git.resolve(commit) == git.resolve(commit[:9]) == commit
 
@@ -95,7 +73,7 @@ def test_what_means_none_is_said(git: Git, rev: str) -> None:
     )
 
 
-def test_what_a_commit_says(git: Git, repository: Repository) -> None:
+def test_what_a_commit_says(git: Git, repository: History) -> None:
     first, second, third, fourth = repository.commits
     assert [git.subject(commit) for commit in (first, second)] == ["First", "Second: it's “quoted”"]
     assert [git.tags(commit) for commit in (first, second, third)] == [["first", "v1"], ["v2"], []]
@@ -110,7 +88,7 @@ def test_what_a_commit_says(git: Git, repository: Repository) -> None:
     assert git.between("0" * 40, first) == []  # what the repository forgot cannot be compared
 
 
-def test_reading_a_file_of_a_revision(git: Git, repository: Repository) -> None:
+def test_reading_a_file_of_a_revision(git: Git, repository: History) -> None:
     first, second, *_ = repository.commits
     assert [git.read(first, "manage.py"), git.read(second, "manage.py")] == ["# one\n", "# two\n"]
     assert git.read(first, "docs/a b.txt") == "ä\n"
@@ -128,7 +106,7 @@ def tree_of(folder: Path) -> dict[str, str]:
     }
 
 
-def test_a_tree_is_what_was_committed(git: Git, repository: Repository, tmp_path: Path) -> None:
+def test_a_tree_is_what_was_committed(git: Git, repository: History, tmp_path: Path) -> None:
     """One after the other, since nothing of one revision may be left for the next."""
     first, _, _, fourth = repository.commits
     for number, (commit, tree) in enumerate(
@@ -136,13 +114,13 @@ def test_a_tree_is_what_was_committed(git: Git, repository: Repository, tmp_path
             (
                 fourth,
                 {
-                    "docs/a b.txt": "644 ä\n",
+                    "docs/a b.txt": "640 ä\n",
                     "link": "-> manage.py",
-                    "manage.py": "644 # two\n",
-                    "run.sh": "755 #!/bin/sh\n",
+                    "manage.py": "640 # two\n",
+                    "run.sh": "750 #!/bin/sh\n",
                 },
             ),
-            (first, {"docs/a b.txt": "644 ä\n", "manage.py": "644 # one\n"}),
+            (first, {"docs/a b.txt": "640 ä\n", "manage.py": "640 # one\n"}),
         ]
     ):
         folder = tmp_path / str(number)
@@ -153,7 +131,7 @@ def test_a_tree_is_what_was_committed(git: Git, repository: Repository, tmp_path
 
 
 def test_what_a_killed_run_left_is_no_obstacle(
-    git: Git, repository: Repository, tmp_path: Path
+    git: Git, repository: History, tmp_path: Path
 ) -> None:
     (Path(git.path) / "greenroom.index").write_text("half of one")
     (Path(git.path) / "greenroom.index.lock").write_text("")

@@ -11,7 +11,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service.systemd 
 
 
 def test_it_is_in_the_register() -> None:
-    assert MANAGERS == {"systemd": Systemd}
+    assert {"systemd": Systemd} == MANAGERS
     assert service_of(App("blog"), "systemd").unit(42) == "blog@42.service"
 
 

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from ansible_collections.greenroom.django.plugins.action import check_settings
+
+ROLES = Path(__file__).parents[4] / "roles"
+GOOD: dict[str, Any] = {
+    "app_name": "blog",
+    "app_repository": "git@example.com:ada/blog.git",
+    "app_domains": ["www.example.com"],
+}
+
+
+def test_the_options_of_all_roles() -> None:
+    expected: dict[str, Any] = {}
+    for path in ROLES.glob("*/meta/argument_specs.yml"):
+        expected |= yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
+    assert check_settings.options_of_roles() == expected
+    assert {"app_name", "nginx_port", "gunicorn_workers", "checkout_token"} <= expected.keys()
+
+
+class Action(check_settings.ActionModule):
+    """The action, with a templar that fills in one name."""
+
+    def __init__(self) -> None:
+        template = lambda _, value: "blog" if value == "{{ name }}" else value  # noqa: E731 - a method
+        self._templar: Any = type("Templar", (), {"template": template})()
+
+
+def run(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> dict[str, Any]:
+    monkeypatch.setattr(check_settings.ActionBase, "run", lambda *_: None)
+    return Action().run(task_vars={"unrelated": object(), **settings})
+
+
+def test_good_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run(monkeypatch, **GOOD) == {"changed": False}
+    assert run(monkeypatch, **{**GOOD, "app_name": "{{ name }}"}) == {"changed": False}
+
+
+def test_one_report_for_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = {**GOOD, "nginx_port": "eighty", "app_env": {"KEY": 4711}, "app_keep_releases": 1}
+    del settings["app_repository"]
+    assert run(monkeypatch, **settings) == {
+        "failed": True,
+        "msg": "These settings are not right:\n"
+        "- app_repository is not set; it should be git@host:path, ssh://…, https://… without a "
+        "password in it, or an absolute path on the host.\n"
+        "- nginx_port is 'eighty'; it should be a whole number.\n"
+        "- app_keep_releases is '1'; it should be 2 or more.\n"
+        "- app_env.KEY is of type int; it should be a string: put it in quotes.",
+    }

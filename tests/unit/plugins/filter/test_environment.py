@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible.errors import AnsibleFilterError
+from ansible_collections.greenroom.django.plugins.filter.environment import (
+    FilterModule,
+    environment_file,
+    environment_hosts,
+)
+
+STAGING: dict[str, Any] = {
+    "all": ["s1", "s2", "db1"],
+    "ungrouped": [],
+    "staging": ["s1", "s2"],
+    "web": ["s2", "elsewhere"],
+    "db": ["db1"],
+}
+
+
+def test_the_names() -> None:
+    assert FilterModule().filters() == {
+        "environment_hosts": environment_hosts,
+        "environment_file": environment_file,
+    }
+
+
+@pytest.mark.parametrize(
+    ("groups", "target", "pattern"),
+    [
+        (STAGING, "", "staging"),
+        ({"live": ["l1"]}, "", "live"),
+        ({"live": ["l1"], "staging": []}, "", "live"),
+        (STAGING, "s1", "staging:&s1"),
+        (STAGING, "web", "staging:&web"),
+        (STAGING, "staging", "staging:&staging"),
+        (STAGING, "all", "staging:&all"),
+    ],
+)
+def test_the_hosts_of_the_environment(groups: Any, target: str, pattern: str) -> None:
+    assert environment_hosts(groups, target) == pattern
+
+
+GIVE = "Give one with -i, such as inventories/staging, with at least one host in the group"
+
+
+@pytest.mark.parametrize(
+    ("groups", "target", "said"),
+    [
+        ({}, "", "no host to work on: it has neither a group staging nor a group live. " + GIVE),
+        ({"web": ["w1"]}, "", "it has neither a group staging nor a group live. " + GIVE),
+        ({"staging": []}, "", "no host to work on: its group staging is empty. " + GIVE),
+        ({"live": []}, "", "no host to work on: its group live is empty. " + GIVE),
+        ({"staging": ["a"], "live": ["b"]}, "", "has hosts in both groups, staging and live. One"),
+        (STAGING, "s3", "target is 's3', which is no host or group in staging. There are: s1, s2."),
+        (STAGING, "db", "target is 'db', which is no host or group in staging. There are: s1, s2."),
+        (STAGING, "db1", "target is 'db1', which is no host or group in staging."),
+        (STAGING, "ungrouped", "target is 'ungrouped', which is no host or group in staging."),
+    ],
+)
+def test_no_hosts_is_never_a_success(groups: Any, target: str, said: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        environment_hosts(groups, target)
+    assert said in str(refused.value)
+
+
+def test_the_environment_file() -> None:
+    assert environment_file({"B": 'it\'s "so"', "A": "$1"}) == 'A="\\$1"\nB="it\'s \\"so\\""\n'
+
+
+def test_a_value_is_never_in_the_message() -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        environment_file({"A": ["s3cret"]})  # type: ignore[dict-item]
+    assert (
+        str(refused.value) == "app_env.A is of type list; it should be a string: put it in quotes."
+    )
+    assert refused.value.__cause__ is None

@@ -1,0 +1,118 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.filter.messages import (
+    FilterModule,
+    age,
+    outcome,
+    status_table,
+)
+
+
+def test_the_names() -> None:
+    assert FilterModule().filters() == {"status_table": status_table, "outcome": outcome}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0, "0 s"),
+        (119, "119 s"),
+        (120, "2 min"),
+        (7199, "120 min"),
+        (7200, "2 h"),
+        (172799, "48 h"),
+        (172800, "2 days"),
+        (86400 * 400, "400 days"),
+    ],
+)
+def test_an_age(seconds: float, said: str) -> None:
+    assert age(seconds) == said
+
+
+def release(number: int, result: str, back: bool, **more: Any) -> dict[str, Any]:
+    shown = {"number": number, "revision": f"{number}" * 40, "subject": f"Change {number}"}
+    return {**shown, "by": "ada@laptop", "result": result, "back": back, "age": 180, **more}
+
+
+def test_a_table_that_a_person_reads() -> None:
+    status = {
+        "serving": 3,
+        "health": "healthy",
+        "locked": "",
+        "releases": [
+            release(12, "failed", False, age=9, by="bob@desk"),
+            release(4, "bad", True, subject="x" * 60),
+            release(3, "good", False),
+            release(2, "good", True, age=200000),
+        ],
+    }
+    assert status_table(status, "web1", "blog").splitlines() == [
+        "blog on web1: release 3 serves, healthy",
+        "     RELEASE  REVISION    AGE     BY          STATE                 SUBJECT",
+        "     12       1212121212  9 s     bob@desk    failed                Change 12",
+        f"     4        4444444444  3 min   ada@laptop  bad, can be gone to   {'x' * 50}",
+        "  *  3        3333333333  3 min   ada@laptop  serves                Change 3",
+        "     2        2222222222  2 days  ada@laptop  good, can be gone to  Change 2",
+    ]
+
+
+def test_a_host_with_no_release() -> None:
+    status = {"serving": 0, "health": "nothing serves", "locked": "ada@laptop", "releases": []}
+    assert status_table(status, "web1", "blog") == (
+        "blog on web1: nothing serves; ada@laptop is deploying or rolling back now\n"
+        "  (no release yet)\n"
+    )
+
+
+DEPLOYED: dict[str, Any] = {"number": 43, "revision": "ab" * 20, "needed": True}
+ROLLED: dict[str, Any] = {"number": 41, "revision": "cd" * 20, "needed": True, "direction": "back"}
+
+
+@pytest.mark.parametrize(
+    ("made", "action", "rehearsed", "said"),
+    [
+        (DEPLOYED, "deploy", False, "Release 43 (ababababab) serves www.example.com."),
+        (
+            {**DEPLOYED, "commits": ["1 a", "2 b"]},
+            "deploy",
+            False,
+            "Release 43 (ababababab) serves www.example.com.\n  1 a\n  2 b",
+        ),
+        (
+            {**DEPLOYED, "commits": ["1 a"]},
+            "deploy",
+            True,
+            "Would deploy release 43 (ababababab).\n  1 a",
+        ),
+        ({"number": 43, "needed": True}, "deploy", True, "Would deploy release 43."),
+        (
+            {**DEPLOYED, "needed": False},
+            "deploy",
+            False,
+            "Nothing to do: release 43 (ababababab) serves already.",
+        ),
+        (
+            {**ROLLED, "needed": False},
+            "rollback",
+            True,
+            "Nothing to do: release 41 (cdcdcdcdcd) serves already.",
+        ),
+        (
+            ROLLED,
+            "rollback",
+            False,
+            "Went back to release 41 (cdcdcdcdcd); it serves www.example.com.",
+        ),
+        (
+            {**ROLLED, "direction": "forward"},
+            "rollback",
+            True,
+            "Would go forward to release 41 (cdcdcdcdcd).",
+        ),
+    ],
+)
+def test_how_it_ended(made: dict[str, Any], action: str, rehearsed: bool, said: str) -> None:
+    assert outcome(made, action, "www.example.com", rehearsed) == said

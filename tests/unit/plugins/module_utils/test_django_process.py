@@ -1,0 +1,348 @@
+"""The one Django start of a deploy, with real Djangos: the way the module manage starts it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.modules import manage
+
+# The two long-term ones, and the newest that there is for this Python.
+DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
+UV = str(Path(sys.executable).with_name("uv"))
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+NUMBER = 7
+
+# For what is Greenroom's own affair, and the same with every Django.
+with_the_newest = pytest.mark.parametrize("venv", ["newest"], indirect=True, scope="session")
+
+SETTINGS = """
+import os
+from pathlib import Path
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+SECRET_KEY = os.environ["SECRET_KEY"]
+ALLOWED_HOSTS = ["localhost"]
+INSTALLED_APPS = ["django.contrib.staticfiles", "shop"]
+ROOT_URLCONF = "project.urls"
+WSGI_APPLICATION = "project.wsgi.application"
+DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": BASE_DIR / "db.sqlite3"}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+STATIC_URL = "static/"
+STATIC_ROOT = "assembled"
+USE_TZ = True
+with open(BASE_DIR / "starts", "a") as starts:
+    starts.write("x")
+print("hello from the settings")
+"""
+WSGI = """
+import os
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "project.settings")
+application = get_wsgi_application()
+"""
+MIGRATION = """
+from django.db import migrations, models
+
+class Migration(migrations.Migration):
+    dependencies = {after}
+    operations = [migrations.CreateModel("{name}", [("id", models.BigAutoField(primary_key=True))])]
+"""
+PROJECT = {
+    "project/__init__.py": "",
+    "project/settings.py": SETTINGS,
+    "project/urls.py": "urlpatterns = []",
+    "project/wsgi.py": WSGI,
+    "shop/__init__.py": "",
+    "shop/migrations/__init__.py": "",
+    "shop/migrations/0001_initial.py": MIGRATION.format(after="[]", name="Old"),
+    "shop/migrations/0002_more.py": MIGRATION.format(
+        after='[("shop", "0001_initial")]', name="New"
+    ),
+    "shop/static/shop/a.css": "a {}",
+    "shop/static/shop/b.css": "b {}",
+}
+
+
+@pytest.fixture(scope="session", params=DJANGOS)
+def venv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtualenv with one Django. It fails, and is not left out, where there is no index."""
+    folder = tmp_path_factory.mktemp("django") / "venv"
+    environment = dict(os.environ)
+    if os.path.exists(CERTIFICATES):
+        environment["UV_SYSTEM_CERTS"] = "1"  # what the machine trusts, uv trusts
+    for command in (
+        ["venv", "--python", sys.executable, str(folder)],
+        ["pip", "install", "--python", str(folder / "bin/python"), DJANGOS[request.param]],
+    ):
+        done = subprocess.run(
+            [UV, *command, "--quiet"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+class Release:
+    """Release 7 of the app, as it is once its virtualenv is there."""
+
+    def __init__(self, app: App, venv: Path) -> None:
+        self.app, self.tree = app, Path(app.release(NUMBER))
+        self.static = Path(app.backstage(NUMBER)) / "public/static"
+        self.static.mkdir(parents=True)
+        for name, content in PROJECT.items():
+            self.write(name, content)
+        os.symlink(os.path.join(app.shared, "db.sqlite3"), self.tree / "db.sqlite3")
+        os.symlink(venv, self.tree / ".venv")
+        self.environment({"SECRET_KEY": "only for this test, and fifty characters and more long"})
+
+    def write(self, name: str, content: str) -> None:
+        path = self.tree / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+
+    def environment(self, variables: dict[str, str]) -> None:
+        Path(self.app.environment(NUMBER)).write_text(dump_environment(variables))
+
+    def do(self, *steps: str, databases: tuple[str, ...] = ("default",), wsgi: str = "") -> Any:
+        manifest = {"directory": ".", "settings_module": "project.settings"}
+        request = {
+            "steps": steps,
+            "databases": databases,
+            "tree": str(self.tree),
+            "static_root": str(self.static),
+            "static_url": "/static/",
+            "wsgi": wsgi,
+        }
+        return manage.start_django(self.app, NUMBER, manifest, request, timeout=60)
+
+    def refused(self, *steps: str, **more: Any) -> str:
+        with pytest.raises(GreenroomError) as refused:
+            self.do(*steps, **more)
+        return str(refused.value)
+
+
+@pytest.fixture
+def release(app: App, venv: Path) -> Release:
+    return Release(app, venv)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
+    found = release.do("collectstatic", "check", "migrate")
+    assert (release.tree / "starts").read_text() == "x"
+    warnings, version = found.pop("warnings"), found.pop("django")
+    assert found == {
+        "static_root": str(release.tree / "assembled"),
+        "static_url": "/static/",
+        "wsgi": "project.wsgi:application",
+        "debug": False,
+        "collected": f"2 static files copied to '{release.static}'.",
+        "migrated": {"default": ["shop.0001_initial", "shop.0002_more"]},
+    }
+    assert version[0].isdigit()
+    assert "(security.W001)" in warnings  # one of those for deployment alone
+    assert "\x1b" not in warnings
+    assert files(release.static) == ["shop/a.css", "shop/b.css"]
+    assert os.path.getsize(os.path.join(release.app.shared, "db.sqlite3")) > 0
+
+    again = release.do("collectstatic", "migrate")
+    assert again["migrated"] == {"default": []}
+    assert again["collected"].startswith("0 static files copied")
+    assert "warnings" not in again
+
+
+def test_a_second_database_has_its_own_migrate(release: Release) -> None:
+    other = os.path.join(release.app.shared, "archive.sqlite3")
+    release.write(
+        "project/settings.py",
+        SETTINGS + f'DATABASES["archive"] = {{**DATABASES["default"], "NAME": "{other}"}}\n',
+    )
+    assert release.do("migrate", databases=("archive",))["migrated"] == {
+        "archive": ["shop.0001_initial", "shop.0002_more"]
+    }
+    assert release.do("migrate", databases=("default", "archive"))["migrated"] == {
+        "default": ["shop.0001_initial", "shop.0002_more"],
+        "archive": [],
+    }
+
+
+NOTHING_TO_COLLECT = {
+    "no STATIC_ROOT": "STATIC_ROOT = None\n",
+    "an empty one": 'STATIC_ROOT = ""\n',
+    "no staticfiles": 'INSTALLED_APPS = ["shop"]\n',
+}
+
+
+@with_the_newest
+@pytest.mark.parametrize("more", NOTHING_TO_COLLECT.values(), ids=NOTHING_TO_COLLECT.keys())
+def test_nothing_to_collect(release: Release, more: str) -> None:
+    release.write("project/settings.py", SETTINGS + more)
+    assert release.do("collectstatic")["collected"] is None
+    assert files(release.static) == []
+
+
+@with_the_newest
+def test_what_the_repository_tracks_below_static_root_is_part_of_it(release: Release) -> None:
+    release.write("assembled/tracked.txt", "x")
+    release.do("collectstatic")
+    assert files(release.static) == ["shop/a.css", "shop/b.css", "tracked.txt"]
+
+
+@with_the_newest
+def test_the_settings_see_every_variable_byte_for_byte(release: Release) -> None:
+    odd = "-----BEGIN\n{\"a\": '$HOME'} # \\ `x`\t\n-----END\n "
+    release.environment({"SECRET_KEY": "x" * 50, "ODD": odd, "EMPTY": ""})
+    release.write(
+        "project/settings.py",
+        SETTINGS + '(BASE_DIR / "seen").write_text(os.environ["ODD"] + os.environ["EMPTY"])\n',
+    )
+    release.do()
+    assert (release.tree / "seen").read_text() == odd
+
+
+def db(name: str, engine: str = "django.db.backends.sqlite3") -> str:
+    return f'DATABASES["default"] = {{"ENGINE": "{engine}", "NAME": {name}}}\n'
+
+
+ALTOGETHER_FINE = {
+    "outside the tree": db('"/srv/elsewhere.sqlite3"'),
+    "a link to what outlives": db('BASE_DIR / "db.sqlite3"'),
+    "in memory": db('":memory:"'),
+    "in memory, by an address": db('"file:x?mode=memory&cache=shared"'),
+    "none at all": "DATABASES = {}\n",
+}
+
+
+@with_the_newest
+@pytest.mark.parametrize("more", ALTOGETHER_FINE.values(), ids=ALTOGETHER_FINE.keys())
+def test_a_database_that_may_be(release: Release, more: str) -> None:
+    release.write("project/settings.py", SETTINGS + more)
+    assert release.do()["debug"] is False
+
+
+IN_THE_TREE = {
+    "a path": 'BASE_DIR / "data/db.sqlite3"',
+    "relative": '"data/db.sqlite3"',
+    "by an address": '"file:" + str(BASE_DIR / "data/db.sqlite3") + "?cache=shared"',
+}
+
+
+@with_the_newest
+@pytest.mark.parametrize("name", IN_THE_TREE.values(), ids=IN_THE_TREE.keys())
+def test_an_sqlite_file_in_the_tree_is_refused(release: Release, name: str) -> None:
+    release.write("project/settings.py", SETTINGS + db(name))
+    assert release.refused("migrate") == (
+        "The database 'default' is the SQLite file data/db.sqlite3 inside the release's tree, so "
+        "every release would start with an empty one. Make it outlive the release: "
+        "app_shared_paths: [..., data/db.sqlite3]"
+    )
+    assert not (release.tree / "data").exists()
+
+
+@with_the_newest
+def test_one_in_the_virtualenv_is_refused_too(release: Release) -> None:
+    release.write("project/settings.py", SETTINGS + db('BASE_DIR / ".venv/db.sqlite3"'))
+    assert "/db.sqlite3 inside the release's virtualenv, so every" in release.refused("migrate")
+
+
+STATIC = "Each release needs a folder inside its tree for the static files that are collected"
+REFUSED: dict[str, tuple[dict[str, str], str, Callable[[Release], str]]] = {
+    "wsgi.py sets other settings": (
+        {
+            "project/wsgi.py": WSGI.replace(".setdefault(", ".__setitem__(").replace(
+                ".settings", ".x"
+            )
+        },
+        "check",
+        lambda _: (
+            "Importing project.wsgi set DJANGO_SETTINGS_MODULE to 'project.x' where "
+            "'project.settings' was meant. Use os.environ.setdefault() there, or don't use that "
+            'file: app_wsgi: "django.core.wsgi:get_wsgi_application()"'
+        ),
+    ),
+    "no wsgi.py": (
+        {"project/settings.py": SETTINGS + 'WSGI_APPLICATION = "project.web.application"\n'},
+        "check",
+        lambda _: "There is no module project.web, which app_wsgi or WSGI_APPLICATION",
+    ),
+    "a check that finds an error": (
+        {
+            "shop/__init__.py": "from django.core import checks\n@checks.register\n"
+            'def bad(**_): return [checks.Error("the till is open", id="shop.E1")]'
+        },
+        "check",
+        lambda _: (
+            "manage.py check found errors:\nSystemCheckError: System check identified some issues:"
+            "\n\nERRORS:\n?: (shop.E1) the till is open"
+        ),
+    ),
+    "STATIC_ROOT has the code in it": (
+        {"project/settings.py": SETTINGS + "STATIC_ROOT = BASE_DIR\n"},
+        "collectstatic",
+        lambda r: f"STATIC_ROOT is {r.tree}, and the code is in there too, such as that of ",
+    ),
+    "STATIC_ROOT is outside": (
+        {"project/settings.py": SETTINGS + 'STATIC_ROOT = "/srv/static"\n'},
+        "collectstatic",
+        lambda _: f"STATIC_ROOT is /srv/static, and that is outside the release's tree. {STATIC}",
+    ),
+    "STATIC_URL is another path": (
+        {"project/settings.py": SETTINGS + 'STATIC_URL = "/assets/"\n'},
+        "collectstatic",
+        lambda _: (
+            "STATIC_URL is /assets/, and the web server serves the static files below "
+            "/static/. Set app_static_url: /assets/ and run site.yml"
+        ),
+    ),
+}
+
+
+@with_the_newest
+@pytest.mark.parametrize(("changes", "step", "said"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_would_go_wrong_later_is_refused_now(
+    release: Release, changes: dict[str, str], step: str, said: Callable[[Release], str]
+) -> None:
+    for name, content in changes.items():
+        release.write(name, content)
+    assert release.refused(step).startswith(said(release))
+
+
+@with_the_newest
+def test_a_database_that_the_settings_do_not_have(release: Release) -> None:
+    assert release.refused("migrate", databases=("archive",)) == (
+        "app_databases names 'archive'; the settings have default."
+    )
+
+
+def test_no_wsgi_application_is_djangos_own(release: Release) -> None:
+    release.write("project/settings.py", SETTINGS + "WSGI_APPLICATION = None\n")
+    assert release.do("check")["wsgi"] == "django.core.wsgi:get_wsgi_application()"
+    assert (
+        release.do("check", wsgi="project.wsgi:application")["wsgi"] == "project.wsgi:application"
+    )
+
+
+@with_the_newest
+@pytest.mark.parametrize(
+    ("code", "exit_code"), [('raise KeyError("the till")', 1), ('exit("the till is open")', 1)]
+)
+def test_the_apps_own_words_are_shown(release: Release, code: str, exit_code: int) -> None:
+    release.write("project/wsgi.py", f"print('opening')\n{code}\n")
+    said = release.refused("check", "migrate")
+    assert said.startswith(
+        f"Django did not get through check, migrate of release 7 (exit {exit_code}). The app's own "
+        "words:\nhello from the settings\n"
+    )
+    assert "the till" in said.splitlines()[-1]

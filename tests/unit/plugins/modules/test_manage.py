@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.modules import manage
+
+MANIFEST = {"number": 7, "settings_module": "shop.settings", "directory": ".", "wsgi": ""}
+
+
+@pytest.fixture
+def public(app: App) -> Path:
+    """What was collected for release 7."""
+    public = Path(app.backstage(7), "public/static")
+    (public / "css").mkdir(parents=True)
+    (public / "css/a.css").write_text("a {}")
+    (public / "css/a.css").chmod(0o600)
+    (public / "css").chmod(0o700)
+    Path(app.backstage(7), "release.json").write_text(json.dumps(MANIFEST))
+    os.makedirs(os.path.join(app.venvs, "v/lib"))
+    os.symlink("../../venvs/v", os.path.join(app.release(7), ".venv"))
+    return public
+
+
+def test_all_can_read_what_was_collected_and_one_can_write(app: App, public: Path) -> None:
+    (public / "out").symlink_to("/etc/passwd")
+    manage.publish(app, 7, None, str(public))
+    modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (public, *public.rglob("[ac]*"))}
+    assert modes == {"static": "0o755", "css": "0o755", "a.css": "0o644"}
+    assert not os.path.lexists(os.path.join(app.release(7), "staticfiles"))
+
+
+@pytest.mark.parametrize("there", [None, "folder", "link"])
+@pytest.mark.parametrize("where", ["staticfiles", "shop/assets/all", ".venv/lib/static"])
+def test_static_root_leads_to_it(app: App, public: Path, where: str, there: str | None) -> None:
+    root = Path(app.release(7), where)
+    if there == "folder":
+        (root / "old").mkdir(parents=True)
+    elif there == "link":
+        root.parent.mkdir(parents=True, exist_ok=True)
+        root.symlink_to("nowhere")
+    for _ in range(2):
+        manage.publish(app, 7, str(root), str(public))
+        assert root.is_symlink()
+        assert (root / "css/a.css").read_text() == "a {}"
+
+
+@pytest.mark.parametrize(
+    "where", ["/srv/static", "..", ".", ".greenroom", ".greenroom/public", "media/x", "../8/static"]
+)
+def test_a_static_root_that_is_no_folder_of_its_own(app: App, public: Path, where: str) -> None:
+    """Nothing may be removed for it, least of all what outlives releases."""
+    kept = Path(app.shared, "media/x/upload")
+    kept.parent.mkdir(parents=True)
+    kept.write_text("kept")
+    os.symlink(os.path.join(app.shared, "media"), os.path.join(app.release(7), "media"))
+    root = os.path.normpath(os.path.join(app.release(7), where))
+    with pytest.raises(GreenroomError) as refused:
+        manage.publish(app, 7, root, str(public))
+    assert str(refused.value).startswith(f"STATIC_ROOT is {root}. Each release needs a folder of")
+    assert kept.read_text() == "kept"
+    assert (public / "css/a.css").read_text() == "a {}"
+
+
+class Django:
+    """Stands in for the Django start, and remembers what it was asked to do."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+
+    def start(self, _app: App, _number: int, _manifest: Any, request: Any, _timeout: int) -> Any:
+        self.asked.append(request)
+        done = {"migrate": "migrated", "collectstatic": "collected", "check": "warnings"}
+        found = {done[step]: f"did {step}" for step in request["steps"]}
+        return {"static_root": None, "wsgi": "shop.wsgi:application", "django": "5.2", **found}
+
+
+def run(check: bool = False, **params: Any) -> dict[str, Any]:
+    defaults = {name: option.get("default") for name, option in manage.OPTIONS.items()}
+    return manage.manage({**defaults, "app": "blog", "release": 7, **params}, check)
+
+
+@pytest.mark.usefixtures("public")
+def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    django = Django()
+    monkeypatch.setattr(manage, "App", lambda _: app)
+    monkeypatch.setattr(manage, "start_django", django.start)
+    assert run(check=True) == {"changed": True}
+    assert run(steps=["collectstatic"]) == {
+        "changed": True,
+        "collected": "did collectstatic",
+        "django": "5.2",
+        "wsgi": "shop.wsgi:application",
+        "warnings_of_check": "",
+    }
+    assert run()["warnings_of_check"] == "did check"
+    assert run() == run(check=True) == {"changed": False}
+    assert [request["steps"] for request in django.asked] == [
+        ["collectstatic"],
+        ["check", "migrate"],
+    ]
+    assert [request["wsgi"] for request in django.asked] == ["", "shop.wsgi:application"]
+    assert json.loads(Path(app.backstage(7), "release.json").read_text()) == {
+        **MANIFEST,
+        "wsgi": "shop.wsgi:application",
+        "done": ["collectstatic", "check", "migrate"],
+    }
+
+
+def test_a_dry_run_of_a_release_that_is_not_there(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(manage, "App", lambda _: app)
+    assert run(check=True, steps=["check", "migrate"]) == {
+        "changed": True,
+        "msg": "Would do check, migrate.",
+    }

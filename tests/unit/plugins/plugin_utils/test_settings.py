@@ -1,0 +1,274 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
+    HOOKS,
+    NAMES,
+    RULES,
+    RULES_OF_ITEMS,
+    problems,
+)
+
+PATHS = (
+    ["a", "a/b.txt", "a/", "./a", "a.b@c+d_e-f", ".hidden", "..a", "a..b"],
+    ["/a", "../a", "a/../b", "a/..", ".", "./", "", "a b", "a;b", "a'b", 'a"b', "a$b", "-a", "a\n"]
+    + ["ä", "a\\b", "~/a", "a*"],
+)
+REVS = (
+    ["live", "feature/x", "v1.2.3", "0" * 40, "42", 42, "a-b_c", "v1+build", "x@y", "fix#12"],
+    ["-x", "a b", "a..b", "a;b", "a'b", "../a", "a//b", "a/", "a~1", "a^", "a:b", "a@{1}", "a.lock"]
+    + [".a", "a\n", "$(id)", "a\\b", "/a"],
+)
+URLS = (
+    ["/static/", "/a/b-c/d.e/", "/s~/", "/.a/"],
+    ["static/", "/static", "/", "", "//", "/a b/", "/../", "/a/../", "/./", "/a//b/", "/a;b/"]
+    + ["https://cdn.example.com/", '/"/', "/{/"],
+)
+# Setting: good values, and bad ones.
+TABLE: dict[str, tuple[list[Any], list[Any]]] = {
+    "app_name": (
+        ["a", "blog", "my-blog-2", "a" * 24],
+        ["", "Blog", "1a", "-a", "a_b", "a b", "a.b", "../a", "a/b", "a;b", "a'", "a" * 25, "a\n"],
+    ),
+    "app_repository": (
+        ["git@github.com:you/a.git", "ssh://git@host:2222/a.git", "ssh://host/a", "/srv/git/a.git"]
+        + [
+            "https://example.com/a.git",
+            "http://example.com:8080/a",
+            "file:///srv/git/a",
+            "g@h:~/a",
+        ],
+        ["", "a", "../a", "/srv/../a", "https://example.com/../a", "https://ada:pw@example.com/a"]
+        + ["ext::sh -c id", "git://example.com/a", "a b", "/srv/a b", "/srv/a;b", "https://h", "/"]
+        + ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
+    ),
+    "app_branch": REVS,
+    "rev": ([*REVS[0], ""], REVS[1]),
+    "app_manage": (
+        ["manage.py", "src/manage.py"],
+        ["manage", "/srv/manage.py", "../manage.py", "", "a b/manage.py", "manage.py\n", 5],
+    ),
+    "app_settings_module": (
+        ["", "settings", "shop.settings.live", "_a.b1"],
+        ["shop/settings.py", "shop.", ".shop", "shop..settings", "1a", "a-b", "a b", "a;b", "a\n"],
+    ),
+    "app_wsgi": (
+        ["", "shop.wsgi:application", "wsgi:app", "django.core.wsgi:get_wsgi_application()"],
+        ["shop.wsgi", "shop.wsgi.application", ":app", "a:", "a:b(1)", "a:b c", "a:b;c", "a:b\n"],
+    ),
+    "app_requirements": (["", *PATHS[0]], [path for path in PATHS[1] if path]),
+    "app_python": (
+        ["python3", "python3.11", "/usr/bin/python3", "/opt/py-3.12/bin/python3.12", "python"],
+        [
+            "",
+            "perl",
+            "python3 -E",
+            "/bin/",
+            "bin/python3",
+            "python3;id",
+            "/a b/python3",
+            "python3\n",
+        ],
+    ),
+    "app_gunicorn": (
+        ["gunicorn", "gunicorn==23.0.0", "gunicorn>=22,<24", "gunicorn~=23.0", "gunicorn!=22.0"],
+        ["", "uvicorn", "gunicorn 23", "gunicorn; id", "gunicorn==", "-r x", "gunicorn==1 --x"],
+    ),
+    "app_static_url": URLS,
+    "app_media_url": URLS,
+    "app_media_path": (
+        [""],  # others must be among app_shared_paths: below
+        ["media", "/media/", "../media/", "a b/", "./"],
+    ),
+    "app_health_path": (
+        ["/", "/health/", "/health?deep=1&x=%20"],
+        ["", "health", "/a b", "/ä", "/a\n", "/a\r\nX: y"],
+    ),
+    "app_health_status": (
+        [200, 204, 302, 599, "200"],
+        [199, 600, "ok", "", None, 20.5, -200, True],
+    ),
+    "app_health_timeout": ([1, 600, "30"], [0, -1, "soon", "", None, 1.5, True]),
+    "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
+    "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
+    "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
+}
+TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
+    "app_domains": (
+        ["example.com", "www.example.com", "localhost", "127.0.0.1", "[::1]", "*.example.com"],
+        ["", "a b", "a;b", "a/b", "https://a", "a:80", "a\n", "a'b", "a_b", "**.a", "ä.example"],
+    ),
+    "app_shared_paths": (PATHS[0], PATHS[1]),
+    "app_databases": (
+        ["default", "archive_2", "_a"],
+        ["", "a b", "1a", "a-b", "a;b", "a.b", "a\n"],
+    ),
+    "app_system_packages": (
+        ["libpq5", "g++", "python3.11-dev", "libc6:i386"],
+        ["", "Libpq5", "a b", "-y", "a;b", "a=1", "a\n", "./a.deb"],
+    ),
+    **dict.fromkeys(
+        ("app_commands_before_collectstatic", "app_commands_after_collectstatic"),
+        (["npm ci", "sh -c 'a; b'", 'echo "x"'], ["", "  ", "echo 'x", 'echo "x', "echo \\"]),
+    ),
+}
+
+
+def test_every_setting_is_in_the_tables() -> None:
+    assert TABLE.keys() == RULES.keys()
+    assert TABLE_OF_ITEMS.keys() == RULES_OF_ITEMS.keys()
+    assert NAMES == [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (good, _) in TABLE.items() for value in good]
+)
+def test_a_good_one(name: str, value: Any) -> None:
+    assert problems({name: value}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
+)
+def test_a_bad_one(name: str, value: Any) -> None:
+    shown = "https://…@example.com/a" if "ada:pw" in str(value) else str(value)
+    found = problems(
+        {name: value, "app_shared_paths": [value]} if "media_path" in name else {name: value}
+    )
+    assert f"{name} is {shown!r}; it should be {RULES[name][0]}." in found
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(name, value) for name, (good, _) in TABLE_OF_ITEMS.items() for value in good],
+)
+def test_a_list_with_a_good_one(name: str, value: Any) -> None:
+    assert problems({name: [value]}) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, (_, bad) in TABLE_OF_ITEMS.items() for value in bad]
+)
+def test_a_list_with_a_bad_one(name: str, value: Any) -> None:
+    good = TABLE_OF_ITEMS[name][0][0]
+    assert problems({name: [good, value]}) == [
+        f"{name} has {value!r}; it should be a list of {RULES_OF_ITEMS[name][0]}."
+    ]
+
+
+@pytest.mark.parametrize("name", RULES_OF_ITEMS)
+@pytest.mark.parametrize("value", ["a", "media/", 5, {"a": 1}, None, True])
+def test_a_list_is_a_list(name: str, value: Any) -> None:
+    """A string would be a list of its letters otherwise, most of them good."""
+    assert problems({name: value}) == [
+        f"{name} is {str(value)!r}; it should be a list of {RULES_OF_ITEMS[name][0]}."
+    ]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, []),
+        (
+            {"app_domains": []},
+            ["app_domains is empty; it should have the site's names, the main one first."],
+        ),
+        ({"app_media_path": "media/", "app_shared_paths": ["db.sqlite3", "media/"]}, []),
+        (
+            {"app_media_path": "media/", "app_shared_paths": ["media"]},
+            ["app_media_path is 'media/'; it should be one of app_shared_paths, or empty."],
+        ),
+        ({"app_env": {"A": "1", "B": PATHS[0][0]}}, []),
+        (
+            {"app_env": "A=s3cret"},
+            ["app_env is of type str; it should be a dictionary of names and strings."],
+        ),
+        (
+            {"app_env": ["s3cret"]},
+            ["app_env is of type list; it should be a dictionary of names and strings."],
+        ),
+        (
+            {"app_env": {"A": 4711, "B-C": "s3cret"}},
+            [
+                "app_env.A is of type int; it should be a string: put it in quotes.",
+                "app_env has a variable named 'B-C'; names are letters, digits and underscores, "
+                "and start with no digit.",
+            ],
+        ),
+        ({"app_hooks": dict.fromkeys(HOOKS, "hooks/a.yml")}, []),
+        (
+            {"app_hooks": {"afterwards": "a.yml"}},
+            [f"app_hooks has 'afterwards'; the moments are {', '.join(HOOKS)}."],
+        ),
+        (
+            {"app_name": "A", "app_branch": "-x", "app_databases": ["a b"]},
+            [
+                f"app_name is 'A'; it should be {RULES['app_name'][0]}.",
+                "app_branch is '-x'; it should be the name of a branch.",
+                "app_databases has 'a b'; it should be a list of names of databases in the settings.",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_together(settings: dict[str, Any], found: list[str]) -> None:
+    assert problems(settings) == found
+
+
+def test_a_hook_is_a_file(tmp_path: Path) -> None:
+    (tmp_path / "there.yml").touch()
+    hooks = {"before_build": "there.yml", "after_build": str(tmp_path / "there.yml")}
+    assert problems({"app_hooks": hooks, "inventory_dir": str(tmp_path)}) == []
+    hooks["after_build"] = "gone.yml"
+    assert problems({"app_hooks": hooks, "inventory_dir": str(tmp_path)}) == [
+        "app_hooks.after_build is 'gone.yml'; it should be a file with tasks, by its whole path or "
+        "as seen from the folder of the inventory."
+    ]
+
+
+OPTIONS: dict[str, dict[str, Any]] = {
+    "app_name": {"type": "str", "required": True},
+    "count": {"type": "int"},
+    "yes": {"type": "bool"},
+    "names": {"type": "list"},
+    "table": {"type": "dict"},
+    "which": {"type": "str", "choices": ["uv", "pip"]},
+    "token": {"type": "str", "no_log": True},
+    "any": {"type": "raw"},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("count", 5), ("count", "5"), ("count", -1), ("yes", True), ("yes", "no"), ("yes", "True")]
+    + [("yes", 1), ("names", []), ("names", ("a",)), ("table", {}), ("which", "pip"), ("any", 1.5)]
+    + [("token", "s3cret"), ("token", 5)],
+)
+def test_a_value_of_its_type(name: str, value: Any) -> None:
+    assert problems({"app_name": "blog", name: value}, OPTIONS) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("count", "five", "count is 'five'; it should be a whole number."),
+        ("count", 1.5, "count is '1.5'; it should be a whole number."),
+        ("count", True, "count is 'True'; it should be a whole number."),
+        ("yes", "maybe", "yes is 'maybe'; it should be yes or no."),
+        ("names", "a", "names is 'a'; it should be a list."),
+        ("names", {"a": 1}, "names is \"{'a': 1}\"; it should be a list."),
+        ("table", ["a"], "table is \"['a']\"; it should be a dictionary."),
+        ("which", "poetry", "which is 'poetry'; it should be uv or pip."),
+        ("token", ["s3cret"], "token is of type list; it should be a string."),
+        ("token", {"s3cret": 1}, "token is of type dict; it should be a string."),
+        ("app_name", None, f"app_name is 'None'; it should be {RULES['app_name'][0]}."),
+    ],
+)
+def test_a_value_of_another_type(name: str, value: Any, said: str) -> None:
+    assert problems({"app_name": "blog", name: value}, OPTIONS) == [said]
+
+
+def test_what_is_required() -> None:
+    assert problems({}, OPTIONS) == [f"app_name is not set; it should be {RULES['app_name'][0]}."]

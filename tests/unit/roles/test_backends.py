@@ -1,0 +1,42 @@
+"""A backend is a file, a line in a register, and one word in each list of choices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+
+from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
+
+REGISTERS: dict[str, dict[str, Any]] = {"service_manager": MANAGERS, "source_control": SOURCES}
+
+
+def test_the_folders_named_after_a_question_are_known() -> None:
+    folders = {path.name for path in ROOT.glob("roles/*/tasks/*") if path.is_dir()}
+    assert folders == REGISTERS.keys()
+
+
+@pytest.mark.parametrize(("question", "register"), REGISTERS.items())
+def test_the_answers_are_the_files_that_are_there(question: str, register: dict[str, Any]) -> None:
+    choices = options_of_role("app")[f"app_{question}"]["choices"]
+    files = [path.stem for path in ROOT.glob(f"roles/*/tasks/{question}/*.yml")]
+    assert sorted(choices) == sorted(files) == sorted(register)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_modules_choices_are_the_register(name: str) -> None:
+    options = getattr(module(name), "OPTIONS", {})
+    for question, register in REGISTERS.items():
+        if question in options:
+            assert options[question]["choices"] == list(register)
+            assert options[question]["default"] in register
+
+
+def test_choices_of_modules_are_those_of_the_settings() -> None:
+    settings = options_of_role("app")
+    assert (
+        module("virtualenv").OPTIONS["installer"]["choices"] == settings["app_installer"]["choices"]
+    )
+    assert module("manage").OPTIONS["steps"]["choices"] == settings["app_django_steps"]["choices"]

@@ -1,0 +1,132 @@
+"""What the documentation of a module says is what the module has."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.unit.roles.project import COLLECTION, MODULES, ROOT, module
+
+FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
+ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
+# These are done on the controller, by the action plugin alone.
+ON_THE_CONTROLLER = {"check_settings", "show"}
+
+
+def documentation(name: str, part: str = "DOCUMENTATION") -> Any:
+    return yaml.safe_load(getattr(module(name), part))
+
+
+@pytest.mark.parametrize("name", sorted(set(MODULES) - ON_THE_CONTROLLER))
+def test_options_are_those_of_the_module(name: str) -> None:
+    documented = documentation(name)["options"]
+    said = {
+        option: {key: value for key, value in about.items() if key != "description"}
+        for option, about in documented.items()
+    }
+    had = {
+        option: {key: value for key, value in about.items() if key != "no_log"}
+        for option, about in module(name).OPTIONS.items()
+    }
+    assert said == had
+    assert list(said) == list(had)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_a_module_is_documented(name: str) -> None:
+    about = documentation(name)
+    assert about["module"] == name
+    assert about.keys() == {
+        "module",
+        "short_description",
+        "description",
+        "version_added",
+        "author",
+        "options",
+        "attributes",
+    }
+    assert not about["short_description"].endswith(".")
+    assert about["attributes"].keys() == {"check_mode", "diff_mode"}
+    for attribute in about["attributes"].values():
+        assert attribute["support"] in ("full", "partial", "none")
+        assert attribute["description"]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_can_be_pasted(name: str) -> None:
+    options = documentation(name)["options"]
+    tasks = documentation(name, "EXAMPLES")
+    assert tasks
+    for task in tasks:
+        assert task["name"]
+        arguments = task[f"{COLLECTION}.{name}"] or {}
+        required = {option for option, about in options.items() if about.get("required")}
+        assert required <= arguments.keys() <= options.keys()
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_what_it_returns_is_described(name: str) -> None:
+    for about in (documentation(name, "RETURN") or {}).values():
+        assert {"description", "returned", "type"} <= about.keys()
+        assert ("elements" in about) == (about["type"] == "list")
+
+
+def test_an_action_stands_in_front_of_a_module_or_for_it() -> None:
+    assert set(ACTIONS) <= set(MODULES)
+    assert set(ACTIONS) >= ON_THE_CONTROLLER
+    assert {name for name in MODULES if not hasattr(module(name), "main")} == ON_THE_CONTROLLER
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "plugins/modules").glob("*.py")), ids=lambda p: p.stem
+)
+def test_a_module_begins_as_ansible_wants_it(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert lines[:3] == [
+        "#!/usr/bin/python",
+        "# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)",
+        "# SPDX-License-Identifier: GPL-3.0-or-later",
+    ]
+
+
+@pytest.fixture(scope="module")
+def shown() -> dict[str, dict[str, Any]]:
+    """What ansible-doc says of all plugins, by their type."""
+    environment = {**os.environ, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "collections")}
+    ansible_doc = Path(sys.executable).with_name("ansible-doc")
+
+    def ask(kind: str, names: list[str]) -> dict[str, Any]:
+        done = subprocess.run(
+            [ansible_doc, "--json", "--type", kind, *(f"{COLLECTION}.{name}" for name in names)],
+            env=environment,
+            cwd="/",
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    return {"module": ask("module", MODULES), "filter": ask("filter", FILTERS)}
+
+
+def test_ansible_doc_takes_them_all(shown: dict[str, dict[str, Any]]) -> None:
+    assert sorted(shown["module"]) == [f"{COLLECTION}.{name}" for name in MODULES]
+    assert sorted(shown["filter"]) == [f"{COLLECTION}.{name}" for name in FILTERS]
+    assert [
+        name for found in shown.values() for name, about in found.items() if "doc" not in about
+    ] == []
+
+
+def test_every_filter_is_documented() -> None:
+    from ansible_collections.greenroom.django.plugins.filter import environment, messages
+
+    filters = {**environment.FilterModule().filters(), **messages.FilterModule().filters()}
+    assert sorted(filters) == FILTERS

@@ -1,0 +1,118 @@
+"""How tasks are written. What ansible-lint sees is left to it."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.unit.roles.project import ALL_TASKS, BLOCK, COLLECTION, ROLES, ROOT, load, task_files
+
+# What may stand beside a module, in the order in which it does. The module itself is the dot.
+ORDER = ["name", "when", "run_once", "become", "become_user", "delegate_to", "."]
+ORDER += ["args", "vars", "loop", "loop_control", "environment", "timeout", "register", "until"]
+ORDER += ["retries", "delay", "changed_when", "failed_when", "notify", "no_log", *BLOCK]
+IDS = [name for name, _ in ALL_TASKS]
+FQCN = re.compile(r"(ansible\.builtin|community\.\w+|greenroom\.django)\.\w+")
+
+
+def module_of(task: dict[str, Any]) -> str:
+    """The module of a task; empty for a block or a play."""
+    return next((key for key in task if "." in key), "")
+
+
+@pytest.mark.parametrize("task", [task for _, task in ALL_TASKS], ids=IDS)
+def test_a_task(task: dict[str, Any]) -> None:
+    name = task["name"]
+    assert re.fullmatch(r"[A-Z].*[^.\s]", name, re.DOTALL)
+    module = module_of(task)
+    if "hosts" in task:
+        return
+    assert module or "block" in task, f"{task} has no module by its full name"
+    if module:
+        assert FQCN.fullmatch(module)
+        assert module not in ("ansible.builtin.shell", "ansible.builtin.set_fact")
+        assert "ignore_errors" not in task
+    keys = ["." if key == module else key for key in task]
+    assert set(keys) <= set(ORDER)
+    assert keys == sorted(keys, key=ORDER.index)
+
+
+@pytest.mark.parametrize("task", [task for _, task in ALL_TASKS], ids=IDS)
+def test_roles_and_modules_of_ours_are_there(task: dict[str, Any]) -> None:
+    module = module_of(task)
+    if module.startswith(f"{COLLECTION}."):
+        assert (ROOT / f"plugins/modules/{module.removeprefix(f'{COLLECTION}.')}.py").exists()
+    elif module in ("ansible.builtin.import_role", "ansible.builtin.include_role"):
+        asked = task[module]
+        role = asked["name"].removeprefix(f"{COLLECTION}.")
+        assert role in ROLES
+        assert (ROOT / f"roles/{role}/tasks/{asked.get('tasks_from', 'main')}.yml").exists()
+    for role in task.get("roles", []):
+        assert role.removeprefix(f"{COLLECTION}.") in ROLES
+
+
+@pytest.mark.parametrize("path", task_files(), ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_file_fits_on_a_screen_or_two(path: Any) -> None:
+    lines = path.read_text().splitlines()
+    assert len(lines) <= 120
+    assert lines[0] == "---"
+
+
+def test_no_include_of_an_include() -> None:
+    """A newcomer is at the bottom after three jumps."""
+    for path in ROOT.glob("roles/*/tasks/*/*.yml"):
+        assert "include_" not in path.read_text()
+        assert "import_" not in path.read_text()
+
+
+@pytest.mark.parametrize("name", ["site", "deploy", "rollback", "status"])
+def test_a_playbook_at_the_root_imports_the_one_of_its_name(name: str) -> None:
+    (play,) = load(f"{name}.yml")
+    assert play == {
+        "name": play["name"],
+        "ansible.builtin.import_playbook": f"playbooks/{name}.yml",
+    }
+    assert play["name"] == load(f"playbooks/{name}.yml")[0]["name"]
+
+
+def test_every_playbook_has_one_at_the_root() -> None:
+    at_the_root = {path.name for path in ROOT.glob("*.yml")} - {"galaxy.yml", "requirements.yml"}
+    assert at_the_root == {path.name for path in (ROOT / "playbooks").glob("*.yml")}
+
+
+@pytest.mark.parametrize("name", ["site", "deploy", "rollback", "status"])
+def test_a_play_looks_at_the_settings_first_and_works_on_one_environment(name: str) -> None:
+    (play,) = load(f"playbooks/{name}.yml")
+    assert "greenroom.django.environment_hosts" in play["hosts"]
+    assert play["gather_facts"] is False
+    assert play.get("any_errors_fatal", False) is (name in ("deploy", "rollback"))
+    assert [module_of(task) for task in play["pre_tasks"]] == ["greenroom.django.check_settings"]
+    assert play["roles"] == ["greenroom.django.app"]
+
+
+def test_the_release_role_says_which_steps_there_are() -> None:
+    steps = {path.stem for path in ROOT.glob("roles/release/tasks/*.yml")} - {"main"}
+    (task,) = load("roles/release/tasks/main.yml")
+    said = task["ansible.builtin.fail"]["msg"].split("a step a file: ")[1].split(".")[0]
+    assert set(said.split(", ")) == steps
+
+
+def test_what_is_registered_and_set_is_used() -> None:
+    text = "\n".join(path.read_text() for path in ROOT.glob("roles/**/*.y*ml"))
+    text += "\n".join(path.read_text() for path in ROOT.glob("roles/*/templates/**/*.j2"))
+    text += "\n".join(path.read_text() for path in ROOT.glob("playbooks/*.yml"))
+    registered = {task["register"] for _, task in ALL_TASKS if "register" in task}
+    unused = {name for name in registered if len(re.findall(rf"\b{name}\b", text)) < 2}
+    assert unused == set()
+
+
+def test_what_is_notified_is_there() -> None:
+    for role in ROLES:
+        handlers = {h["name"] for p in ROOT.glob(f"roles/{role}/handlers/*.yml") for h in load(p)}
+        paths = ROOT.glob(f"roles/{role}/tasks/**/*.yml")
+        wanted = set()
+        for path in paths:
+            wanted |= set(re.findall(r"^ *notify: (.+)$", path.read_text(), re.MULTILINE))
+        assert wanted == handlers

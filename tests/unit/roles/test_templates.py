@@ -1,0 +1,284 @@
+"""What the templates make of the defaults, and of settings that differ from them."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import os
+import re
+import runpy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible.parsing.dataloader import DataLoader
+from ansible.template import Templar, trust_as_template
+
+from tests.unit.roles.project import ROLES, ROOT, of_role
+
+SETTINGS: dict[str, Any] = {
+    "app_name": "blog",
+    "app_repository": "git@example.com:ada/blog.git",
+    "app_domains": ["www.example.com", "example.com"],
+    "group_names": ["live"],
+    "ansible_managed": "Ansible managed",
+}
+
+
+def trusted(value: Any) -> Any:
+    """The value with all its strings as templates, as Ansible takes those of a playbook."""
+    if isinstance(value, str):
+        return trust_as_template(value)
+    if isinstance(value, dict):
+        return {key: trusted(inner) for key, inner in value.items()}
+    return [trusted(inner) for inner in value] if isinstance(value, list) else value
+
+
+def render(path: str, **settings: Any) -> str:
+    """A template of a role, with all defaults and these settings."""
+    variables: dict[str, Any] = {}
+    for role in ROLES:
+        variables |= of_role(role, "defaults/main.yml") | of_role(role, "vars/main.yml")
+    variables |= {**SETTINGS, **settings}
+    loader = DataLoader()
+    role, name = path.split("/", 1)
+    loader.set_basedir(str(ROOT / "roles" / role))
+    text = (ROOT / "roles" / role / "templates" / name).read_text()
+    return str(
+        Templar(loader=loader, variables=trusted(variables)).template(trust_as_template(text))
+    )
+
+
+TEMPLATES = sorted(
+    f"{path.parts[-len(path.relative_to(ROOT / 'roles').parts)]}/"
+    f"{'/'.join(path.relative_to(ROOT / 'roles').parts[2:])}"
+    for path in ROOT.glob("roles/*/templates/**/*.j2")
+)
+
+
+@pytest.mark.parametrize("path", TEMPLATES)
+def test_it_says_who_manages_it_and_leaves_nothing_open(path: str) -> None:
+    text = render(path)
+    assert text.startswith("#\n# Ansible managed\n#\n")
+    assert "{{" not in text
+    assert "{%" not in text
+    assert "\n\n\n" not in text
+
+
+def server(text: str) -> dict[str, list[str]]:
+    """The blocks of an nginx configuration by what opens them, each with its lines."""
+    blocks: dict[str, list[str]] = {}
+    open_ones: list[str] = []
+    for line in (line.strip() for line in text.splitlines()):
+        if line.endswith("{"):
+            open_ones.append(line[:-1].strip())
+            assert open_ones[-1] not in blocks
+            blocks[open_ones[-1]] = []
+        elif line == "}":
+            open_ones.pop()
+        elif line and not line.startswith("#"):
+            assert line.endswith(";"), line
+            blocks[open_ones[-1] if open_ones else ""] = [
+                *blocks.get(open_ones[-1] if open_ones else "", []),
+                line[:-1],
+            ]
+    assert open_ones == []
+    return blocks
+
+
+def test_the_site() -> None:
+    blocks = server(render("nginx/site.conf.j2"))
+    assert list(blocks) == [
+        "server",
+        "location /static/",
+        "location @static_before",
+        "location /media/",
+        "location /",
+        "location @app",
+        "location = /503.html",
+    ]
+    assert blocks["server"][:4] == [
+        "listen 80",
+        "listen [::]:80",
+        "server_name www.example.com example.com",
+        "client_max_body_size 20m",
+    ]
+    assert blocks["location /static/"][0] == "root /srv/blog/current/.greenroom/public"
+    assert blocks["location /media/"][0] == "alias /srv/blog/shared/media/"
+    assert "proxy_pass http://unix:/run/blog/current.sock:" in blocks["location @app"]
+    assert "proxy_read_timeout 60s" in blocks["location @app"]
+    assert "add_header Retry-After 10 always" in blocks["location = /503.html"]
+
+
+def test_a_site_that_differs() -> None:
+    blocks = server(
+        render(
+            "nginx/site.conf.j2",
+            nginx_port=8080,
+            nginx_serve_static=False,
+            nginx_client_max_body_size="1g",
+            nginx_proxy_timeout=5,
+            nginx_extra="location /legacy/ {\n    return 410;\n}\n",
+            app_media_path="",
+        )
+    )
+    assert list(blocks) == [
+        "server",
+        "location /",
+        "location @app",
+        "location = /503.html",
+        "location /legacy/",
+    ]
+    assert blocks["location /legacy/"] == ["return 410"]
+    assert {"listen 8080", "listen [::]:8080", "client_max_body_size 1g"} <= set(blocks["server"])
+    assert "proxy_send_timeout 5s" in blocks["location @app"]
+
+
+def test_other_paths_for_static_files_and_uploads() -> None:
+    settings = {
+        "app_static_url": "/assets/",
+        "app_media_url": "/files/",
+        "app_media_path": "up/load/",
+    }
+    blocks = server(render("nginx/site.conf.j2", **settings))
+    assert "location /assets/" in blocks
+    assert blocks["location /files/"][0] == "alias /srv/blog/shared/up/load/"
+    assert not {"location /static/", "location /media/"} & blocks.keys()
+
+
+def test_what_all_sites_share_names_no_app() -> None:
+    text = render("nginx/greenroom.conf.j2", nginx_port=8080)
+    assert "blog" not in text
+    blocks = server(text)
+    assert blocks["server"] == [
+        "listen 8080 default_server",
+        "listen [::]:8080 default_server",
+        *blocks["server"][2:],
+    ]
+    pattern = re.search(r'"~(\S+)"', text)
+    assert pattern
+    hashed = re.compile(pattern[1])
+    assert hashed.search("/static/a.0123456789ab.css")
+    assert not hashed.search("/static/a.css")
+    assert not hashed.search("/static/a.0123456789ab/x.css")
+
+
+def gunicorn(tmp_path: Path, manifest: dict[str, Any], **settings: Any) -> dict[str, Any]:
+    """What gunicorn reads from its configuration, in the tree of a release."""
+    (tmp_path / ".greenroom").mkdir()
+    (tmp_path / ".greenroom/release.json").write_text(json.dumps(manifest))
+    file = tmp_path / "gunicorn.conf.py"
+    file.write_text(render("gunicorn/gunicorn.conf.py.j2", **settings))
+    before = os.getcwd()
+    try:
+        os.chdir(tmp_path)
+        found = runpy.run_path(str(file))
+    finally:
+        os.chdir(before)
+    return {k: v for k, v in found.items() if not k.startswith("__") and k not in ("json", "os")}
+
+
+MANIFEST = {"number": 42, "directory": ".", "wsgi": "a.wsgi:b", "settings_module": "a.settings"}
+
+
+def test_gunicorn_runs_what_the_release_says(tmp_path: Path) -> None:
+    found = gunicorn(tmp_path, {**MANIFEST, "directory": "src"}, gunicorn_max_requests=1000)
+    wanted = {
+        "bind": "unix:/run/blog/42.sock",
+        "chdir": str(tmp_path / "src"),
+        "wsgi_app": "a.wsgi:b",
+        "raw_env": ["DJANGO_SETTINGS_MODULE=a.settings"],
+        "workers": 3,
+        "threads": 1,
+        "timeout": 30,
+        "graceful_timeout": 30,
+        "max_requests": 1000,
+        "max_requests_jitter": 100,
+    }
+    assert wanted.items() <= found.items()
+
+
+def test_gunicorn_with_the_defaults(tmp_path: Path) -> None:
+    found = gunicorn(tmp_path, MANIFEST)
+    assert (found["chdir"], found["max_requests"], found["max_requests_jitter"]) == (
+        str(tmp_path),
+        0,
+        0,
+    )
+
+
+class Unit(configparser.RawConfigParser):
+    """A systemd unit; an option that stands twice keeps its last value."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(strict=False, delimiters=["="], comment_prefixes=["#"])
+        self.optionxform = str  # type: ignore[assignment, method-assign]
+        self.read_string(text)
+
+
+def test_the_service_of_a_release() -> None:
+    unit = Unit(render("gunicorn/app@.service.j2"))
+    wanted = {
+        "Type": "notify",
+        "User": "blog",
+        "Group": "blog",
+        "WorkingDirectory": "/srv/blog/releases/%i",
+        "EnvironmentFile": "/etc/blog/%i.env",
+        "ExecStart": "/srv/blog/releases/%i/.venv/bin/gunicorn --config /etc/blog/gunicorn.conf.py",
+        "ExecStop": "/bin/sleep 1",
+        "TimeoutStopSec": "36",
+        "MemoryMax": "infinity",
+        "LimitNOFILE": "4096",
+        "ProtectSystem": "strict",
+        "ReadWritePaths": "/srv/blog/shared /run/blog",
+        "NoNewPrivileges": "true",
+    }
+    assert wanted.items() <= dict(unit["Service"]).items()
+    assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_a_service_that_differs() -> None:
+    unit = Unit(
+        render(
+            "gunicorn/app@.service.j2",
+            gunicorn_drain=5,
+            gunicorn_graceful_timeout=60,
+            gunicorn_memory_max="512M",
+            gunicorn_writable_paths=["/var/spool/a", "/srv/b"],
+        )
+    )
+    wanted = {
+        "ExecStop": "/bin/sleep 5",
+        "TimeoutStopSec": "70",
+        "MemoryMax": "512M",
+        "ReadWritePaths": "/srv/blog/shared /run/blog /var/spool/a /srv/b",
+    }
+    assert wanted.items() <= dict(unit["Service"]).items()
+
+
+def test_no_secret_is_in_a_template() -> None:
+    secrets = {"app_env": {"KEY": "s3cret"}, "checkout_token": "s3cret"}
+    for path in TEMPLATES:
+        assert "s3cret" not in render(path, **secrets), path
+
+
+def test_the_green_room() -> None:
+    lines = [
+        line
+        for line in render("gunicorn/tmpfiles.conf.j2").splitlines()
+        if line and not line.startswith("#")
+    ]
+    assert lines == [
+        "d /run/blog 3770 root blog-web -",
+        "L+ /run/blog/current.sock - - - - /srv/blog/current/.greenroom/socket",
+    ]
+
+
+def test_pinned_host_keys() -> None:
+    text = render(
+        "checkout/ssh/known_hosts.j2", checkout_known_hosts=["git.example.com ssh-rsa AB"]
+    )
+    assert "git.example.com ssh-rsa AB" in text.splitlines()
+    hosts = {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
+    assert {"github.com", "gitlab.com", "bitbucket.org"} <= hosts
+    assert "StrictHostKeyChecking yes" in render("checkout/ssh/config.j2")
