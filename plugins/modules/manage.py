@@ -13,8 +13,8 @@ description:
     app's user and with the environment that the service will have, in one process.
   - A second call for the same release does only the steps that are still to be done.
   - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive
-    the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public; and a
-    C(STATIC_URL) below which the web server serves nothing.
+    the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public;
+    and a C(STATIC_URL) below which the web server serves nothing.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)

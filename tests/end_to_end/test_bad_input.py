@@ -67,12 +67,25 @@ WRONG: dict[str, list[Any]] = {
     ],
     "app_manage": [*HOSTILE, "../manage.py", "/manage.py", "my site/manage.py", "manage", "-m.py"],
     "app_requirements": [*HOSTILE, "/etc/passwd", "a/../../b.txt", "."],
-    "app_settings_module": [*without(HOSTILE, "pláybill"), "play-bill.settings", "playbill.settings;x", "settings.", "/x"],
+    "app_settings_module": [
+        *without(HOSTILE, "pláybill"),
+        "play-bill.settings",
+        "playbill.settings;x",
+        "settings.",
+        "/x",
+    ],
     "app_wsgi": [*HOSTILE, "playbill.wsgi", "playbill/wsgi:application", "a:b:c"],
     "app_python": [*HOSTILE, "perl", "python3 -c id", "bin/python3"],
     "app_gunicorn": [*HOSTILE, "flask", "gunicorn --pre", "gunicorn; id", "gunicorn @ https://x"],
     "app_health_path": [*HOSTILE, "health", "/a b", "/a\r\nX-Header: b"],
-    "app_static_url": ["static/", "/static", "/sta tic/", "/a;b/", "//x/", "https://cdn.example.org/"],
+    "app_static_url": [
+        "static/",
+        "/static",
+        "/sta tic/",
+        "/a;b/",
+        "//x/",
+        "https://cdn.example.org/",
+    ],
     "app_media_path": ["../media/", "/media/", "uploads/"],
     "app_health_status": ["fine", 99, 600, True],
     "app_health_timeout": ["long", 0, -1, 1.5],
@@ -128,12 +141,15 @@ def cases() -> list[Case]:
     for name, items in WRONG_ITEMS.items():
         good = "media/" if name == "app_shared_paths" else "good"
         found += [
-            ({name: [good, item]}, f"{name} has {item!r}; it should be a list of ") for item in items
+            ({name: [good, item]}, f"{name} has {item!r}; it should be a list of ")
+            for item in items
         ]
     for name in ("app_name", "app_repository", "app_domains"):
         found.append(({name: None}, f"{name} is not set; it should be "))
     found.append(({"app_domains": []}, "app_domains is empty; it should have the site's names"))
-    found.append(({"app_hooks": {"whenever": "x.yml"}}, "app_hooks has 'whenever'; the moments are "))
+    found.append(
+        ({"app_hooks": {"whenever": "x.yml"}}, "app_hooks has 'whenever'; the moments are ")
+    )
     return found + WRONG_SECRETS
 
 
@@ -152,12 +168,15 @@ def packed(cases: list[Case]) -> dict[str, list[Case]]:
     return {f"host-{number}": list(host.values()) for number, host in enumerate(hosts)}
 
 
-CASES = {
+CASES: dict[str, list[Case]] = {
     **packed(cases()),
     # What cannot even be read is said alone: the rest may depend on it.
     "unreadable": [
         ({"app_branch": "{{ nope }}"}, "app_branch cannot be read: 'nope' is undefined"),
-        ({"app_env": {"KEY": SECRET + "{{ vault_key }}"}}, "app_env cannot be read: 'vault_key' is"),
+        (
+            {"app_env": {"KEY": SECRET + "{{ vault_key }}"}},
+            "app_env cannot be read: 'vault_key' is",
+        ),
     ],
 }
 
@@ -173,7 +192,7 @@ def inventory(path: Path, hosts: dict[str, dict[str, Any]], environment: str = "
 
 
 def messages(run: PlaybookRun) -> dict[str, tuple[str, str]]:
-    """The task at which each host failed first, and its message; of a run with the JSON callback."""
+    """The task at which each host failed first, and its message; of a run that printed JSON."""
     found: dict[str, tuple[str, str]] = {}
     for play in json.loads(run.stdout)["plays"]:
         for task in play["tasks"]:
@@ -190,7 +209,9 @@ AS_JSON = {"ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json"}
 
 
 @pytest.fixture(scope="module", params=["site.yml", "deploy.yml"])
-def refused(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> PlaybookRun:
+def refused(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> PlaybookRun:
     """A run with all the wrong settings, each on a host at an address that belongs to nobody."""
     base = {**settings("localhost"), "ansible_host": "192.0.2.1"}
     hosts = {host: dict(base) for host in CASES}
@@ -240,7 +261,9 @@ def test_right_settings_are_not_refused(tmp_path: Path) -> None:
 
 def test_the_message_is_all_that_is_shown(tmp_path: Path) -> None:
     """As a person reads it: the sentence, where it comes from, and no page of anything else."""
-    hosts = {"web": {**settings("localhost"), "app_keep_releases": "many", "ansible_host": "192.0.2.1"}}
+    hosts = {
+        "web": {**settings("localhost"), "app_keep_releases": "many", "ansible_host": "192.0.2.1"}
+    }
     run = ansible_playbook(inventory(tmp_path / "staging", hosts), "deploy.yml", check=False)
     assert "- app_keep_releases is 'many'; it should be 2 or more.\n" in run.stdout
     assert run.stdout.count("[ERROR]") == 1
@@ -296,11 +319,13 @@ def serving(host: Host, playbill: Example) -> Host:
 
 
 @pytest.fixture(scope="module")
-def unchanged(serving: Host) -> Iterator[Callable[[], Any]]:
+def unchanged(serving: Host) -> Callable[[], Any]:
     """Return a context in which nothing may change on the host, and release 1 serves on."""
 
     def listing() -> dict[str, str]:
-        units = serving.shell("systemctl list-units --all --plain --no-legend 'playbill@*' nginx.service")
+        units = serving.shell(
+            "systemctl list-units --all --plain --no-legend 'playbill@*' nginx.service"
+        )
         pids = serving.shell("systemctl show --property=MainPID playbill@1 nginx")
         found = serving.listing("/srv", "/etc")
         fetched = "/srv/playbill/build/repository"  # a cache, of which nothing is on stage
@@ -317,10 +342,12 @@ def unchanged(serving: Host) -> Iterator[Callable[[], Any]]:
         assert {path for path in {*before, *last} if before.get(path) != last.get(path)} == set()
         assert 'name="playbill-release" content="1"' in serving.get("/").text
 
-    yield context
+    return context
 
 
-def try_on(host: Host, folder: Path, playbook: str, *arguments: str, **different: Any) -> PlaybookRun:
+def try_on(
+    host: Host, folder: Path, playbook: str, *arguments: str, **different: Any
+) -> PlaybookRun:
     """Run a playbook with settings that are different from the host's own."""
     own = json.loads(host._inventories[0].read_text())["staging"]["hosts"][host.container]
     path = inventory(folder / "staging", {host.container: {**own, **different}})
@@ -332,9 +359,14 @@ REFUSED_BY_THE_HOST: list[tuple[str, list[str], dict[str, Any], str]] = [
         "deploy.yml",
         ["-e", "rev=nowhere"],
         {},
-        "The repository has no branch, tag or commit 'nowhere'. Its branches are: live, main, staging.",
+        "The repository has no branch, tag or commit 'nowhere'. Its branches are: live, main, stag",
     ),
-    ("deploy.yml", [], {"app_branch": "0123456789abcdef"}, "no branch, tag or commit '0123456789abcdef'"),
+    (
+        "deploy.yml",
+        [],
+        {"app_branch": "0123456789abcdef"},
+        "no branch, tag or commit '0123456789abcdef'",
+    ),
     ("deploy.yml", ["--check", "-e", "rev=nowhere"], {}, "no branch, tag or commit 'nowhere'"),
     (
         "rollback.yml",
@@ -372,7 +404,7 @@ REFUSED_BY_THE_HOST: list[tuple[str, list[str], dict[str, Any], str]] = [
         "deploy.yml",
         [],
         {"app_settings_module": "playbill.nowhere"},
-        r"The settings module is 'playbill.nowhere' \(app_settings_module\), which is not in revision",
+        r"The settings module is 'playbill.nowhere' \(app_settings_module\), which is not in rev",
     ),
     (
         "deploy.yml",
@@ -408,7 +440,7 @@ def test_what_is_not_there(
     assert (recap["failed"], recap["changed"], recap["unreachable"]) == (1, 0, 0)
 
 
-# Before the lock, so that all of them can be tried at once: each is the same host under another name.
+# Before the lock, so that all can be tried at once: each is the same host under another name.
 BEFORE_THE_LOCK: dict[str, tuple[dict[str, Any], str]] = {
     "python": (
         {"app_python": "python3.99"},
@@ -425,7 +457,7 @@ BEFORE_THE_LOCK: dict[str, tuple[dict[str, Any], str]] = {
     "setting": ({"app_free_space": 90_000_000}, "app_free_space asks for 90000000 MiB"),
     "unprepared": (
         {"app_name": "other"},
-        "This host is not prepared for other: /srv/other/releases is missing. Run site.yml on it first",
+        "for other: /srv/other/releases is missing. Run site.yml on it first",
     ),
 }
 
@@ -497,8 +529,9 @@ def test_a_host_of_another_kind(
         serving.shell("mv /run/systemd/away /run/systemd/system; umount /usr/lib/os-release")
     with unchanged():
         assert (
-            f"{serving.container} cannot take the app: it is neither Debian nor Ubuntu, which is what "
-            "the roles know; app_service_manager is systemd, which does not run here." in run.stdout
+            f"{serving.container} cannot take the app: it is neither Debian nor Ubuntu, "
+            "which is what the roles know; app_service_manager is systemd, which does not run here."
+            in run.stdout
         )
     assert run.recap[serving.container]["changed"] == 0
 

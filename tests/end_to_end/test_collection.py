@@ -1,7 +1,7 @@
 """The same as a collection: built, installed into an empty folder, and run from an empty one.
 
-Nothing of this checkout is in reach there: not its ansible.cfg, so no pipelining either, and not its
-inventories.
+Nothing of this checkout is in reach there: not its ansible.cfg, so no pipelining either, and not
+its inventories.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 from example import Example
 from host import Host, PlaybookRun, ansible_environment, command, recap_of
 
-#: what is built must not hold: the checkout's own, tools, tests, and what others leave in a checkout
+#: what is built must not hold: the checkout's own, tools, tests, what others leave in a checkout
 FOREIGN = [
     ".git/config",
     ".venv/bin/python",
@@ -46,10 +46,17 @@ class Installed:
     def run(self, playbook: str, inventory: Path, *arguments: str) -> PlaybookRun:
         """Run a playbook by its name in the collection."""
         environment = ansible_environment(
-            {"ANSIBLE_COLLECTIONS_PATH": str(self.path), "ANSIBLE_CONFIG": "/dev/null"}
+            {
+                "ANSIBLE_COLLECTIONS_PATH": str(self.path),
+                "ANSIBLE_CONFIG": str(self.path / "ansible.cfg"),
+            }
         )
         run = command(
-            *("ansible-playbook", "-i", inventory, f"greenroom.django.{playbook}", *arguments),
+            "ansible-playbook",
+            "-i",
+            inventory,
+            f"greenroom.django.{playbook}",
+            *arguments,
             cwd=self.elsewhere,
             env=environment,
         )
@@ -61,7 +68,9 @@ def installed(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
     """Build a copy of the checkout, with rubbish in it, and install the file that comes out."""
     folder = tmp_path_factory.mktemp("collection")
     copy, path, elsewhere = folder / "copy", folder / "installed", folder / "elsewhere"
-    listed = command("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=checkout)
+    listed = command(
+        "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=checkout
+    )
     for name in filter(None, listed.stdout.split("\0")):
         if (checkout / name).is_file():
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
@@ -71,6 +80,8 @@ def installed(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Insta
         (copy / name).write_text("rubbish")
     for empty in (path, elsewhere):
         empty.mkdir()
+    # Somebody's own, which says nothing: in its place could be one of the person who runs this.
+    (path / "ansible.cfg").touch()
     environment = ansible_environment({})
     galaxy = ["ansible-galaxy", "collection"]
     command(*galaxy, "build", "--output-path", folder, cwd=copy, env=environment)

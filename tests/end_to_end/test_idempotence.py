@@ -24,7 +24,9 @@ def state(host: Host) -> dict[str, str]:
     """All that a run could change: files, users, packages, units."""
     return {
         **host.listing("/srv", "/etc", "/usr/lib/systemd", "/opt", "/var/www"),
-        "units": host.shell("systemctl list-units --all --plain --no-legend --type=service,socket,timer"),
+        "units": host.shell(
+            "systemctl list-units --all --plain --no-legend --type=service,socket,timer"
+        ),
         "packages": host.shell("dpkg --get-selections"),
         "started": started(host),
         # A green room that was opened again would have another time.
@@ -105,7 +107,8 @@ def test_a_dry_run_of_the_first_deploy(host: Host, playbill: Example) -> None:
     assert f"-no release\n+release 1 of {revision[:12]}\n" in run.stdout
 
 
-def test_site_a_second_time(host: Host, playbill: Example) -> None:
+@pytest.mark.usefixtures("playbill")
+def test_site_a_second_time(host: Host) -> None:
     host.playbook("site.yml")
     host.playbook("deploy.yml")
     assert host.get("/").status == 200
@@ -129,7 +132,7 @@ def test_a_dry_run_where_nothing_is_to_do(host: Host, playbook: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def change(host: Host, playbill: Example) -> str:
+def change(playbill: Example) -> str:
     """A one-line change that waits to be deployed; its commit."""
     page = playbill.path / "playbill" / "__init__.py"
     playbill.git("switch", "--quiet", "staging")
@@ -143,10 +146,13 @@ def test_a_dry_run_of_a_new_revision(host: Host, change: str, options: list[str]
         run = host.playbook("deploy.yml", *options)
     assert f"Would deploy release 2 ({change[:10]})." in run.stdout
     if "--diff" in options:
-        assert re.search(rf"-release 1 of [0-9a-f]{{12}}\n\+release 2 of {change[:12]}\n", run.stdout)
+        assert re.search(
+            rf"-release 1 of [0-9a-f]{{12}}\n\+release 2 of {change[:12]}\n", run.stdout
+        )
 
 
-def test_a_deploy_of_one_line_takes_twelve_tasks(host: Host, change: str) -> None:
+@pytest.mark.usefixtures("change")
+def test_a_deploy_of_one_line_takes_twelve_tasks(host: Host) -> None:
     run = host.playbook("deploy.yml")
     assert "One line" in host.get("/").text
     assert run.recap[host.container]["ok"] <= 12

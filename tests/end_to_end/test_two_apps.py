@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Event
 from typing import Any
 
 import pytest
 from example import ON_HOST, Example
-from host import Host, Load
+from host import Host
 
 FIRST, SECOND = "playbill", "matinee"
 
 
-def settings(host: Host, app: str, *domains: str) -> dict[str, Any]:
+def settings(app: str, *domains: str) -> dict[str, Any]:
     """What the host's inventory says of an app."""
     env = {"SECRET_KEY": f"the-secret-of-{app}-and-nobody-else", "ALLOWED_HOSTS": ",".join(domains)}
     return {
@@ -43,6 +47,37 @@ def of(host: Host, app: str) -> dict[str, str]:
     }
 
 
+@contextmanager
+def visitors(host: Host, domain: str) -> Iterator[list[str]]:
+    """Four visitors who ask for the page without a pause; the list of what failed fills up.
+
+    Each question has a connection of its own. A reload of nginx closes those that are open and
+    idle, which browsers know and ask again, and load generators count.
+    """
+    failures: list[str] = []
+    gone = Event()
+
+    def visit() -> int:
+        asked = 0
+        while not gone.is_set():
+            asked += 1
+            try:
+                answer = host.get("/", domain, Connection="close")
+                if answer.status != 200:
+                    failures.append(f"status {answer.status}")
+            except OSError as error:
+                failures.append(repr(error))
+        return asked
+
+    with ThreadPoolExecutor() as pool:
+        visits = [pool.submit(visit) for _ in range(4)]
+        try:
+            yield failures
+        finally:
+            gone.set()
+    assert sum(visit.result() for visit in visits) > 200
+
+
 def page(host: Host, domain: str) -> str:
     """The front page of a site."""
     answer = host.get("/", domain)
@@ -62,7 +97,7 @@ def first(host: Host, playbill: Example) -> Host:
 def use(host: Host, app: str) -> None:
     """Have the host's playbooks be about this app from now on."""
     domains = {FIRST: ["localhost", host.address], SECOND: ["matinee.test"]}[app]
-    host.inventory(host._inventories[0], **settings(host, app, *domains))
+    host.inventory(host._inventories[0], **settings(app, *domains))
 
 
 def test_the_second_comes_while_the_first_is_under_load(first: Host, playbill: Example) -> None:
@@ -71,13 +106,12 @@ def test_the_second_comes_while_the_first_is_under_load(first: Host, playbill: E
     nginx = first.shell("systemctl show --property=MainPID nginx")
     use(first, SECOND)
     playbill.set_branch("staging", "v2")
-    with Load(first) as load:
+    with visitors(first, "localhost") as failures:
         first.playbook("site.yml")
         first.playbook("deploy.yml")
         playbill.set_branch("staging", "v3")
         first.playbook("deploy.yml")
-    assert load.failures == 0, load
-    assert load.requests > 1000
+    assert failures == []
     after = of(first, FIRST)
     assert {path for path in {*before, *after} if before.get(path) != after.get(path)} == set()
     assert first.shell("systemctl show --property=MainPID nginx") == nginx
@@ -107,11 +141,11 @@ def test_a_deploy_of_the_first_leaves_the_second_alone(first: Host, playbill: Ex
     before = of(first, SECOND)
     use(first, FIRST)
     playbill.set_branch("staging", "v2")
-    with Load(first, "matinee.test") as load:
+    with visitors(first, "matinee.test") as failures:
         first.playbook("site.yml")
         first.playbook("deploy.yml")
         first.playbook("rollback.yml")
-    assert load.failures == 0, load
+    assert failures == []
     after = of(first, SECOND)
     assert {path for path in {*before, *after} if before.get(path) != after.get(path)} == set()
     assert 'name="playbill-version" content="v1"' in page(first, "localhost")
@@ -119,7 +153,10 @@ def test_a_deploy_of_the_first_leaves_the_second_alone(first: Host, playbill: Ex
 
 def test_status_tells_of_one_app(first: Host) -> None:
     use(first, SECOND)
-    assert f"{SECOND} on {first.container}: release 2 serves, healthy" in first.playbook("status.yml").stdout
+    assert (
+        f"{SECOND} on {first.container}: release 2 serves, healthy"
+        in first.playbook("status.yml").stdout
+    )
 
 
 def test_both_come_back_after_a_reboot(first: Host) -> None:

@@ -6,12 +6,18 @@ import os
 import pwd
 import subprocess
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
+
+
+def defaults_of(module: ModuleType) -> dict[str, Any]:
+    """What a module's parameters are where nothing is said."""
+    return {name: option.get("default") for name, option in module.OPTIONS.items()}
 
 
 @pytest.fixture(autouse=True)

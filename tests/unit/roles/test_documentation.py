@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 
 from tests.unit.roles.project import COLLECTION, MODULES, ROOT, module
 

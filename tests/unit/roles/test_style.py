@@ -11,7 +11,17 @@ from tests.unit.roles.project import ALL_TASKS, BLOCK, COLLECTION, ROLES, ROOT, 
 
 # What may stand beside a module, in the order in which it does. The module itself is the dot.
 ORDER = ["name", "when", "run_once", "become", "become_user", "delegate_to", "."]
-ORDER += ["args", "vars", "loop", "loop_control", "environment", "timeout", "register", "until"]
+ORDER += [
+    "args",
+    "vars",
+    "loop",
+    "loop_control",
+    "environment",
+    "timeout",
+    "diff",
+    "register",
+    "until",
+]
 ORDER += ["retries", "delay", "changed_when", "failed_when", "notify", "no_log", *BLOCK]
 IDS = [name for name, _ in ALL_TASKS]
 FQCN = re.compile(r"(ansible\.builtin|community\.\w+|greenroom\.django)\.\w+")

@@ -44,19 +44,27 @@ def render(path: str, **settings: Any) -> str:
     role, name = path.split("/", 1)
     loader.set_basedir(str(ROOT / "roles" / role))
     text = (ROOT / "roles" / role / "templates" / name).read_text()
-    return str(
-        Templar(loader=loader, variables=trusted(variables)).template(trust_as_template(text))
-    )
+    # Lookups need all of Ansible; this is the one that there is.
+    lookup = "{{ lookup('ansible.builtin.file', 'known_hosts') }}"
+    if lookup in text:
+        text = text.replace(lookup, (ROOT / "roles" / role / "files/known_hosts").read_text())
+    templar = Templar(loader=loader, variables=trusted(variables))
+    return str(templar.template(trust_as_template(text)) or "")
 
 
 TEMPLATES = sorted(
-    f"{path.parts[-len(path.relative_to(ROOT / 'roles').parts)]}/"
-    f"{'/'.join(path.relative_to(ROOT / 'roles').parts[2:])}"
-    for path in ROOT.glob("roles/*/templates/**/*.j2")
+    f"{path.parents[depth].name}/{path.relative_to(path.parents[depth - 1])}"
+    for depth in (1, 2)
+    for path in ROOT.glob("roles/*/templates/" + "*/" * (depth - 1) + "*.j2")
 )
 
 
-@pytest.mark.parametrize("path", TEMPLATES)
+# These are no files of a configuration: the one holds a secret, the other is a message.
+OTHERS = ["checkout/git-credentials.j2", "checkout/unreachable.j2"]
+FILES = [path for path in TEMPLATES if path not in OTHERS]
+
+
+@pytest.mark.parametrize("path", FILES)
 def test_it_says_who_manages_it_and_leaves_nothing_open(path: str) -> None:
     text = render(path)
     assert text.startswith("#\n# Ansible managed\n#\n")
@@ -258,7 +266,7 @@ def test_a_service_that_differs() -> None:
 
 def test_no_secret_is_in_a_template() -> None:
     secrets = {"app_env": {"KEY": "s3cret"}, "checkout_token": "s3cret"}
-    for path in TEMPLATES:
+    for path in FILES:
         assert "s3cret" not in render(path, **secrets), path
 
 
@@ -282,3 +290,42 @@ def test_pinned_host_keys() -> None:
     hosts = {line.split()[0] for line in text.splitlines() if line and not line.startswith("#")}
     assert {"github.com", "gitlab.com", "bitbucket.org"} <= hosts
     assert "StrictHostKeyChecking yes" in render("checkout/ssh/config.j2")
+
+
+@pytest.mark.parametrize(
+    ("settings", "line"),
+    [
+        ({}, ""),
+        ({"checkout_token": "abc"}, "https://oauth2:abc@example.com:8443\n"),
+        (
+            {"checkout_token": "a/b@c:d e", "checkout_user": "ada/x"},
+            "https://ada%2Fx:a%2Fb%40c%3Ad%20e@example.com:8443\n",
+        ),
+    ],
+)
+def test_the_access_token(settings: dict[str, str], line: str) -> None:
+    repository = "https://example.com:8443/ada/blog.git"
+    found = render("checkout/git-credentials.j2", app_repository=repository, **settings)
+    assert found.strip() == line.strip()
+
+
+@pytest.mark.parametrize(
+    ("repository", "advice"),
+    [
+        ("/srv/git/blog.git", "It must be a repository on the host that the user blog-build can"),
+        ("file:///srv/git/blog.git", "It must be a repository on the host that the user blog-bu"),
+        ("https://example.com/blog.git", "Over https, a repository that is not public wants an"),
+        ("git@example.com:blog.git", "Over ssh it must let this deploy key in, to read:\nssh-x AB"),
+        ("ssh://git@example.com/blog.git", "Over ssh it must let this deploy key in, to read:\nss"),
+    ],
+)
+def test_a_repository_that_cannot_be_reached(repository: str, advice: str) -> None:
+    found = render(
+        "checkout/unreachable.j2",
+        app_repository=repository,
+        checkout_fetched={"msg": " Permission denied\n"},
+        checkout_key={"content": "c3NoLXggQUIK"},
+    )
+    first, rest = found.split("\n\n", 1)
+    assert first == f"app_repository is {repository}, which cannot be fetched:\nPermission denied"
+    assert rest.startswith(advice)

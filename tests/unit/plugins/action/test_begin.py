@@ -5,6 +5,7 @@ import subprocess
 from typing import Any
 
 import pytest
+from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.action import begin
 
 
@@ -59,7 +60,7 @@ class Action(begin.ActionModule):
 
 @pytest.fixture(autouse=True)
 def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(begin.ActionBase, "run", lambda *_: None)
+    monkeypatch.setattr(ActionBase, "run", lambda *_: None)
 
 
 def test_it_says_who_runs_it() -> None:
@@ -67,7 +68,7 @@ def test_it_says_who_runs_it() -> None:
     child = os.fork()
     if child == 0:  # as a worker of ansible-playbook does, which loaded this file before
         action.run(task_vars={})
-        same = action.asked[0]["pid"] == os.getppid() != begin.os.getpid()
+        same = action.asked[0]["pid"] == os.getppid() != os.getpid()
         os._exit(0 if same else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert action.run(task_vars={}) == {"token": "x"}

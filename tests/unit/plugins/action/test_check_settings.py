@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
+import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
+from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.action import check_settings
 
 ROLES = Path(__file__).parents[4] / "roles"
@@ -32,7 +33,7 @@ class Action(check_settings.ActionModule):
 
 
 def run(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> dict[str, Any]:
-    monkeypatch.setattr(check_settings.ActionBase, "run", lambda *_: None)
+    monkeypatch.setattr(ActionBase, "run", lambda *_: None)
     return Action().run(task_vars={"unrelated": object(), **settings})
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer
 from ansible_collections.greenroom.django.plugins.modules import hand_over
@@ -41,6 +43,6 @@ def test_it_is_asked_up_to_three_times(
 ) -> None:
     left = iter(statuses)
     monkeypatch.setattr(hand_over, "ask", lambda *_: Answer(next(left)))
-    monkeypatch.setattr(hand_over.time, "sleep", lambda _: None)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
     assert hand_over.smoke("www.example.com", "/", 200).status == came
     assert len(statuses) - len(list(left)) == asked

@@ -6,6 +6,7 @@ Journal, lock, trees and links are real; the services are only said to run.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from ansible_collections.greenroom.django.plugins.modules import (
     unlock,
 )
 
+from tests.unit.conftest import defaults_of
 from tests.unit.repository import Repository
 
 MANAGE = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
@@ -81,17 +83,17 @@ class Host:
                 patch.setattr(module, "service_of", lambda *_: self.services)
         patch.setattr(begin, "check_host", lambda *_: None)
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
-        patch.setattr(hand_over.time, "sleep", lambda _: None)
+        patch.setattr(time, "sleep", lambda _: None)
 
     def begin(self, check: bool = False, dead: str | None = None) -> dict[str, Any]:
         self.runs += 1
-        params: dict[str, Any] = {name: o.get("default") for name, o in begin.OPTIONS.items()}
+        params = defaults_of(begin)
         params |= {"app": "blog", "token": f"run-{self.runs}", "by": "ada@laptop", "dead": dead}
         return begin.begin(params, check)
 
     def make(self, begun: dict[str, Any], rev: str = "live", check: bool = False) -> dict[str, Any]:
         self.repository.fetch()
-        params: dict[str, Any] = {name: o.get("default") for name, o in release.OPTIONS.items()}
+        params = defaults_of(release)
         params |= {"app": "blog", "rev": rev, "by": begun["by"], "number": begun["last_number"] + 1}
         params |= {"environment": 'A="1"\n', "shared_paths": ["data/", "db.sqlite3"]}
         return release.release(params, check)
@@ -268,8 +270,8 @@ def test_back_to_the_oldest_and_then_until_retention_bites(host: Host) -> None:
 def test_times_of_folders_say_nothing(host: Host) -> None:
     for _ in range(3):
         host.deploy()
-    for number, time in ((1, 3e9), (2, 1e9), (3, 2e9)):
-        os.utime(host.app.release(number), (time, time))
+    for number, when in ((1, 3e9), (2, 1e9), (3, 2e9)):
+        os.utime(host.app.release(number), (when, when))
     assert host.roll_back() == (2, "back")
     assert host.deploy(keep=2) == 4
     assert host.on_disk() == [2, 4]

@@ -10,6 +10,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.modules import manage
 
+from tests.unit.conftest import defaults_of
+
 MANIFEST = {"number": 7, "settings_module": "shop.settings", "directory": ".", "wsgi": ""}
 
 
@@ -81,8 +83,7 @@ class Django:
 
 
 def run(check: bool = False, **params: Any) -> dict[str, Any]:
-    defaults = {name: option.get("default") for name, option in manage.OPTIONS.items()}
-    return manage.manage({**defaults, "app": "blog", "release": 7, **params}, check)
+    return manage.manage({**defaults_of(manage), "app": "blog", "release": 7, **params}, check)
 
 
 @pytest.mark.usefixtures("public")

@@ -10,6 +10,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.modules import virtualenv
 
+from tests.unit.conftest import defaults_of
+
 
 def write(tree: Path, files: dict[str, str]) -> str:
     for name, text in files.items():
@@ -164,9 +166,8 @@ def build(app: App, monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def run(number: int, files: dict[str, str], check: bool = False, **params: Any) -> Any:
         write(Path(app.release(number)), files)
-        defaults = {name: option.get("default") for name, option in virtualenv.OPTIONS.items()}
         given = {"app": "blog", "release": number, "python": sys.executable, **params}
-        return virtualenv.virtualenv({**defaults, **given}, check)
+        return virtualenv.virtualenv({**defaults_of(virtualenv), **given}, check)
 
     return run
 

@@ -12,20 +12,61 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     problems,
 )
 
+
+def both(*lists: list[Any]) -> list[Any]:
+    """One list of several, each a line of a table."""
+    return [item for items in lists for item in items]
+
+
 PATHS = (
     ["a", "a/b.txt", "a/", "./a", "a.b@c+d_e-f", ".hidden", "..a", "a..b"],
-    ["/a", "../a", "a/../b", "a/..", ".", "./", "", "a b", "a;b", "a'b", 'a"b', "a$b", "-a", "a\n"]
-    + ["ä", "a\\b", "~/a", "a*"],
+    both(
+        [
+            "/a",
+            "../a",
+            "a/../b",
+            "a/..",
+            ".",
+            "./",
+            "",
+            "a b",
+            "a;b",
+            "a'b",
+            'a"b',
+            "a$b",
+            "-a",
+            "a\n",
+        ],
+        ["ä", "a\\b", "~/a", "a*"],
+    ),
 )
 REVS = (
     ["live", "feature/x", "v1.2.3", "0" * 40, "42", 42, "a-b_c", "v1+build", "x@y", "fix#12"],
-    ["-x", "a b", "a..b", "a;b", "a'b", "../a", "a//b", "a/", "a~1", "a^", "a:b", "a@{1}", "a.lock"]
-    + [".a", "a\n", "$(id)", "a\\b", "/a"],
+    both(
+        [
+            "-x",
+            "a b",
+            "a..b",
+            "a;b",
+            "a'b",
+            "../a",
+            "a//b",
+            "a/",
+            "a~1",
+            "a^",
+            "a:b",
+            "a@{1}",
+            "a.lock",
+        ],
+        [".a", "a\n", "$(id)", "a\\b", "/a"],
+    ),
 )
 URLS = (
     ["/static/", "/a/b-c/d.e/", "/s~/", "/.a/"],
-    ["static/", "/static", "/", "", "//", "/a b/", "/../", "/a/../", "/./", "/a//b/", "/a;b/"]
-    + ["https://cdn.example.com/", '/"/', "/{/"],
+    both(
+        ["static/", "/static", "/", "", "//", "/a b/", "/../", "/a/../", "/./", "/a//b/", "/a;b/"],
+        ["https://cdn.example.com/", '/"/', "/{/"],
+    ),
 )
 # Setting: good values, and bad ones.
 TABLE: dict[str, tuple[list[Any], list[Any]]] = {
@@ -34,16 +75,40 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ["", "Blog", "1a", "-a", "a_b", "a b", "a.b", "../a", "a/b", "a;b", "a'", "a" * 25, "a\n"],
     ),
     "app_repository": (
-        ["git@github.com:you/a.git", "ssh://git@host:2222/a.git", "ssh://host/a", "/srv/git/a.git"]
-        + [
-            "https://example.com/a.git",
-            "http://example.com:8080/a",
-            "file:///srv/git/a",
-            "g@h:~/a",
-        ],
-        ["", "a", "../a", "/srv/../a", "https://example.com/../a", "https://ada:pw@example.com/a"]
-        + ["ext::sh -c id", "git://example.com/a", "a b", "/srv/a b", "/srv/a;b", "https://h", "/"]
-        + ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
+        both(
+            [
+                "git@github.com:you/a.git",
+                "ssh://git@host:2222/a.git",
+                "ssh://host/a",
+                "/srv/git/a.git",
+            ],
+            [
+                "https://example.com/a.git",
+                "http://example.com:8080/a",
+                "file:///srv/git/a",
+                "g@h:~/a",
+            ],
+        ),
+        both(
+            [
+                "",
+                "a",
+                "../a",
+                "/srv/../a",
+                "https://example.com/../a",
+                "https://ada:pw@example.com/a",
+            ],
+            [
+                "ext::sh -c id",
+                "git://example.com/a",
+                "a b",
+                "/srv/a b",
+                "/srv/a;b",
+                "https://h",
+                "/",
+            ],
+            ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
+        ),
     ),
     "app_branch": REVS,
     "rev": ([*REVS[0], ""], REVS[1]),
@@ -118,9 +183,9 @@ TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
 
 
 def test_every_setting_is_in_the_tables() -> None:
-    assert TABLE.keys() == RULES.keys()
-    assert TABLE_OF_ITEMS.keys() == RULES_OF_ITEMS.keys()
-    assert NAMES == [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"]
+    assert list(TABLE) == list(RULES)
+    assert list(TABLE_OF_ITEMS) == list(RULES_OF_ITEMS)
+    assert set(NAMES) == {*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"}
 
 
 @pytest.mark.parametrize(
@@ -208,7 +273,8 @@ def test_a_list_is_a_list(name: str, value: Any) -> None:
             [
                 f"app_name is 'A'; it should be {RULES['app_name'][0]}.",
                 "app_branch is '-x'; it should be the name of a branch.",
-                "app_databases has 'a b'; it should be a list of names of databases in the settings.",
+                "app_databases has 'a b'; it should be a list of names of databases in the "
+                "settings.",
             ],
         ),
     ],
@@ -242,9 +308,25 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("count", 5), ("count", "5"), ("count", -1), ("yes", True), ("yes", "no"), ("yes", "True")]
-    + [("yes", 1), ("names", []), ("names", ("a",)), ("table", {}), ("which", "pip"), ("any", 1.5)]
-    + [("token", "s3cret"), ("token", 5)],
+    both(
+        [
+            ("count", 5),
+            ("count", "5"),
+            ("count", -1),
+            ("yes", True),
+            ("yes", "no"),
+            ("yes", "True"),
+        ],
+        [
+            ("yes", 1),
+            ("names", []),
+            ("names", ("a",)),
+            ("table", {}),
+            ("which", "pip"),
+            ("any", 1.5),
+        ],
+        [("token", "s3cret"), ("token", 5)],
+    ),
 )
 def test_a_value_of_its_type(name: str, value: Any) -> None:
     assert problems({"app_name": "blog", name: value}, OPTIONS) == []
