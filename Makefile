@@ -23,10 +23,11 @@ check: lint unit ## the quick part: lint and unit tests
 
 lint: dev ## what machines can say about the code
 	$(venv)/yamllint --strict .
-	NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
+	ANSIBLE_INVENTORY=tests/unit/inventory NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
 	$(venv)/ruff check --quiet
 	$(venv)/ruff format --check --quiet
 	$(venv)/mypy
+	$(venv)/python tools/role-tables --check
 	@command -v shellcheck >/dev/null || tools/packages shellcheck
 	tools/shell-files | xargs shellcheck
 

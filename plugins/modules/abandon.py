@@ -140,6 +140,8 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {"changed": False, "serving": app.serving() or 0}
     service = service_of(app, params["service_manager"])
     journal = Journal.read(app.journal)
+    if not number:  # it failed while it was being made, before anybody could say its number
+        number = next((e["number"] for e in journal.entries if e["result"] == BUILDING), 0)
     entry = journal.find(number)
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
     if ours and number != before:

@@ -340,7 +340,7 @@ def test_another_repository(story: Story) -> None:
     assert f"({story.commit('v3')[:10]})" in story.deploy("--check").stdout
     story.deploy()
     assert story.serves() == story.commit("v3")
-    for rev in ("v2", "live", "feature/new/stage"):
+    for rev in ("v2", "live"):
         run = story.deploy("-e", f"rev={rev}", check=False)
         assert f"The repository has no branch, tag or commit '{rev}'" in run.stdout
     assert story.serves() == story.commit("v3")
