@@ -83,7 +83,7 @@ def _is_command(value: Any) -> bool:
         return False
 
 
-_host = _matches(r"\*?[A-Za-z0-9.-]+|\[[0-9a-fA-F:]+\]")
+_host = _matches(r"(\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
 _url_path = _matches(r"/((?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 _dotted = _matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
@@ -171,7 +171,7 @@ def problems(
     if settings.get("app_domains") == []:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
     media = settings.get("app_media_path")
-    if media and media not in settings.get("app_shared_paths", [media]):
+    if media and _is_inside(media) and media not in settings.get("app_shared_paths", [media]):
         found.append(
             f"app_media_path is {media!r}; it should be one of app_shared_paths, or empty."
         )
