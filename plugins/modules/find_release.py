@@ -55,6 +55,10 @@ revision:
   description: The full hash of its commit.
   returned: success
   type: str
+subject:
+  description: The first line of its commit's message.
+  returned: success
+  type: str
 direction:
   description: Where it is from the release on stage.
   returned: success

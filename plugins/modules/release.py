@@ -215,6 +215,7 @@ def describe(
         "directory": folder or ".",
         "settings_module": module,
         "wsgi": params["wsgi"],
+        "requirements": requirements,
         "settings": params["settings"],
         "shared_paths": params["shared_paths"],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 
-from tests.unit.roles.project import COLLECTION, MODULES, ROOT, module
+from tests.unit.roles.project import COLLECTION, MODULES, ROLES, ROOT, load, module, of_role
 
 FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
@@ -130,3 +131,16 @@ def test_every_filter_is_documented() -> None:
 
     filters = {**environment.FilterModule().filters(), **messages.FilterModule().filters()}
     assert sorted(filters) == FILTERS
+
+
+def test_the_collections_that_it_uses_are_named_alike() -> None:
+    wanted = {item["name"]: item["version"] for item in load("requirements.yml")["collections"]}
+    assert wanted == load("galaxy.yml")["dependencies"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_role_names_the_steps_that_it_has(role: str) -> None:
+    about = str(of_role(role, "meta/argument_specs.yml")["argument_specs"]["main"]["description"])
+    steps = {path.stem for path in (ROOT / f"roles/{role}/tasks").glob("*.yml")}
+    if "steps are in" in about:
+        assert set(re.findall(r"C\((\w+)\)", about)) == steps - {"main"}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _django_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -214,6 +215,32 @@ def test_the_settings_see_every_variable_byte_for_byte(release: Release) -> None
 
 def db(name: str, engine: str = "django.db.backends.sqlite3") -> str:
     return f'DATABASES["default"] = {{"ENGINE": "{engine}", "NAME": {name}}}\n'
+
+
+SQLITE = "django.db.backends.sqlite3"
+
+
+@pytest.mark.parametrize(
+    ("engine", "name", "file"),
+    [
+        (SQLITE, "/a/b.sqlite3", "/a/b.sqlite3"),
+        (SQLITE, "/a/../b c.sqlite3", "/b c.sqlite3"),
+        (SQLITE, Path("/a/b.sqlite3"), "/a/b.sqlite3"),
+        ("django.contrib.gis.db.backends.spatialite", "/a/b.db", "/a/b.db"),
+        ("django_prometheus.db.backends.sqlite3", "/a/b.db", "/a/b.db"),
+        (SQLITE, "file:/a/b%20c.sqlite3?mode=rwc", "/a/b c.sqlite3"),
+        (SQLITE, "file:///a/b.sqlite3", "/a/b.sqlite3"),
+        (SQLITE, ":memory:", ""),
+        (SQLITE, "file::memory:?cache=shared", ""),
+        (SQLITE, "file:a?mode=memory", ""),
+        (SQLITE, "", ""),
+        (SQLITE, None, ""),
+        ("django.db.backends.postgresql", "/a/b", ""),
+        ("", "/a/b", ""),
+    ],
+)
+def test_which_file_a_database_is(engine: str, name: Any, file: str) -> None:
+    assert _django_process.sqlite_file({"ENGINE": engine, "NAME": name}) == file
 
 
 ALTOGETHER_FINE = {

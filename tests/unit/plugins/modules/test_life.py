@@ -396,9 +396,11 @@ def test_another_run_finds_the_lock_and_leaves_all_alone(host: Host) -> None:
     with pytest.raises(GreenroomError) as refused:
         host.begin()
     assert refused.value.details["holder"]["token"] == ours["token"]  # type: ignore[index]
+    host.repository.commit("Ours", {})
+    number = host.make(ours)["number"]
     theirs = {"token": "run-9", "serving": 1}
     before = host.snapshot()
-    assert host.abandon(theirs, 1) == {"changed": False, "serving": 1}
+    assert host.abandon(theirs, number) == {"changed": False, "serving": 1}
     assert unlock.unlock({"app": "blog", "holder": "run-9"}, False) == {
         "changed": False,
         "held": False,

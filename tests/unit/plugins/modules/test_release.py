@@ -85,6 +85,7 @@ def test_a_manifest(
         "directory": directory,
         "settings_module": module,
         "wsgi": "",
+        "requirements": params.get("requirements", ""),
         "settings": params.get("settings", {}),
         "shared_paths": [],
     }
@@ -175,6 +176,7 @@ def test_names_of_the_releases_own_are_refused(app: App, tmp_path: Path, name: s
         ({"environment": 'A="2"\n'}, False),
         ({"revision": "0" * 40}, False),
         ({"settings": {"python": "python3.12"}}, False),
+        ({"requirements": "requirements/live.txt"}, False),
     ],
 )
 def test_whether_it_serves_already(

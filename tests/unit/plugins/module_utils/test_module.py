@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import Any
+
+import pytest
+from ansible.module_utils.testing import patch_module_args
+from ansible_collections.greenroom.django.plugins.module_utils import _module
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+
+OPTIONS = {"app": {"type": "str", "required": True}}
+
+
+@pytest.fixture
+def lock(app: App, monkeypatch: pytest.MonkeyPatch) -> Lock:
+    """A lock that was last renewed ten minutes ago."""
+    monkeypatch.setattr(_module, "App", lambda _: app)
+    lock = Lock(app.lock)
+    lock.take({"token": "a", "by": "ada@laptop", "since": time.time()})
+    os.utime(lock.path, (time.time() - 600, time.time() - 600))
+    return lock
+
+
+def run(capsys: pytest.CaptureFixture[str], act: Any, check: bool = False, **more: Any) -> Any:
+    """What Ansible gets to see of a module."""
+    arguments = {"app": "blog", "_ansible_check_mode": check}
+    with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
+        _module.run_module(OPTIONS, act, **more)
+    return ended.value.code, json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_what_it_returns_is_the_result(
+    lock: Lock, capsys: pytest.CaptureFixture[str], check: bool
+) -> None:
+    assert lock.holder()
+    code, result = run(capsys, lambda params, check: {"changed": check, **params}, check)
+    assert (code, result["changed"], result["app"]) == (0, check, "blog")
+
+
+def test_an_error_is_one_message_with_its_details(
+    lock: Lock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def act(_params: Any, _check: bool) -> Any:
+        raise GreenroomError("The till is open.", holder=lock.holder())
+
+    code, result = run(capsys, act)
+    assert (code, result["failed"], result["msg"]) == (1, True, "The till is open.")
+    assert result["holder"]["by"] == "ada@laptop"
+
+
+@pytest.mark.parametrize(
+    ("check", "more", "renewed"),
+    [
+        pytest.param(False, {}, True, id="a step of the run that holds it"),
+        pytest.param(True, {}, False, id="a dry run, which holds nothing"),
+        pytest.param(False, {"in_a_run": False}, False, id="one that only looks, such as status"),
+    ],
+)
+def test_who_renews_the_lock(
+    lock: Lock,
+    capsys: pytest.CaptureFixture[str],
+    check: bool,
+    more: dict[str, Any],
+    renewed: bool,
+) -> None:
+    run(capsys, lambda *_: {"changed": False}, check, **more)
+    assert (time.time() - os.stat(lock.path).st_mtime < 60) is renewed
