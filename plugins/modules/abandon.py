@@ -144,15 +144,17 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         number = next((e["number"] for e in journal.entries if e["result"] == BUILDING), 0)
     entry = journal.find(number)
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
-    if ours and number != before:
-        if app.serving() == number:
-            restore_stage(app, service, before)
-        service.disable(number)
-        service.stop(number)
-        close_entry(journal, number, params["action"], params["note"])
-        journal.write()
-        prune_failures(app, journal)
-    lock.release(params["holder"])
+    try:
+        if ours and number != before:
+            if app.serving() == number:
+                restore_stage(app, service, before)
+            service.disable(number)
+            service.stop(number)
+            close_entry(journal, number, params["action"], params["note"])
+            journal.write()
+            prune_failures(app, journal)
+    finally:
+        lock.release(params["holder"])
     return {"changed": ours, "serving": app.serving() or 0}
 
 

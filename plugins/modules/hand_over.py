@@ -31,6 +31,10 @@ options:
     description: The site's own name, for the Host header.
     type: str
     required: true
+  port:
+    description: The port that the web server listens on.
+    type: int
+    default: 80
   path:
     description: The path to ask for through the web server.
     type: str
@@ -87,6 +91,7 @@ OPTIONS = {
     "app": {"type": "str", "required": True},
     "release": {"type": "int", "required": True},
     "host": {"type": "str", "required": True},
+    "port": {"type": "int", "default": 80},
     "path": {"type": "str", "default": "/"},
     "status": {"type": "int", "default": 200},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
@@ -102,10 +107,10 @@ def is_good(answer: Answer, status: int, host: str) -> bool:
     return answer.status == status or bool(moved and re.fullmatch(to_https, str(answer.location)))
 
 
-def smoke(host: str, path: str, status: int) -> Answer:
+def smoke(host: str, path: str, status: int, port: int = 80) -> Answer:
     """Ask through the web server, up to three times a second apart; the last answer."""
     for attempt in range(TRIES):
-        answer = ask(path, host)
+        answer = ask(path, host, port=port)
         if is_good(answer, status, host) or attempt == TRIES - 1:
             break
         time.sleep(1)
@@ -132,7 +137,7 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
     app.put_on_stage(number)
-    answer = smoke(params["host"], params["path"], params["status"])
+    answer = smoke(params["host"], params["path"], params["status"], params["port"])
     if is_good(answer, params["status"], params["host"]):
         return result
     if before:

@@ -98,6 +98,7 @@ RULES: dict[str, tuple[str, Check]] = {
         "host",
         _is_repository,
     ),
+    "app_port": ("the number of a port, 1 to 65535", _between(1, 65535)),
     "app_branch": ("the name of a branch", _is_rev),
     "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
     "app_manage": (

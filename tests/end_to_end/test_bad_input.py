@@ -99,7 +99,7 @@ WRONG: dict[str, list[Any]] = {
     "app_domains": ["www.example.com", {"www": "example.com"}],
     "app_shared_paths": ["media/"],
     "app_hooks": ["hook.yml", ["hook.yml"]],
-    "nginx_port": ["http"],
+    "app_port": ["http"],
     "nginx_serve_static": ["perhaps"],
     "gunicorn_workers": ["some"],
     "checkout_known_hosts": ["example.org ssh-ed25519 AAAA"],

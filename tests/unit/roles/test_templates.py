@@ -122,7 +122,7 @@ def test_a_site_that_differs() -> None:
     blocks = server(
         render(
             "nginx/site.conf.j2",
-            nginx_port=8080,
+            app_port=8080,
             nginx_serve_static=False,
             nginx_client_max_body_size="1g",
             nginx_proxy_timeout=5,
@@ -155,7 +155,7 @@ def test_other_paths_for_static_files_and_uploads() -> None:
 
 
 def test_what_all_sites_share_names_no_app() -> None:
-    text = render("nginx/greenroom.conf.j2", nginx_port=8080)
+    text = render("nginx/greenroom.conf.j2", app_port=8080)
     assert "blog" not in text
     blocks = server(text)
     assert blocks["server"] == [

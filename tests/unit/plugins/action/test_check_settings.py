@@ -21,7 +21,7 @@ def test_the_options_of_all_roles() -> None:
     for path in ROLES.glob("*/meta/argument_specs.yml"):
         expected |= yaml.safe_load(path.read_text())["argument_specs"]["main"]["options"]
     assert check_settings.options_of_roles() == expected
-    assert {"app_name", "nginx_port", "gunicorn_workers", "checkout_token"} <= expected.keys()
+    assert {"app_name", "app_port", "gunicorn_workers", "checkout_token"} <= expected.keys()
 
 
 class Action(check_settings.ActionModule):
@@ -43,14 +43,14 @@ def test_good_ones(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_one_report_for_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = {**GOOD, "nginx_port": "eighty", "app_env": {"KEY": 4711}, "app_keep_releases": 1}
+    settings = {**GOOD, "app_port": "eighty", "app_env": {"KEY": 4711}, "app_keep_releases": 1}
     del settings["app_repository"]
     assert run(monkeypatch, **settings) == {
         "failed": True,
         "msg": "These settings are not right:\n"
         "- app_repository is not set; it should be git@host:path, ssh://…, https://… without a "
         "password in it, or an absolute path on the host.\n"
-        "- nginx_port is 'eighty'; it should be a whole number.\n"
+        "- app_port is 'eighty'; it should be the number of a port, 1 to 65535.\n"
         "- app_keep_releases is '1'; it should be 2 or more.\n"
         "- app_env.KEY is of type int; it should be a string: put it in quotes.",
     }

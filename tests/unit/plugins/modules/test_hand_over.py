@@ -42,7 +42,7 @@ def test_it_is_asked_up_to_three_times(
     monkeypatch: pytest.MonkeyPatch, statuses: list[int], came: int, asked: int
 ) -> None:
     left = iter(statuses)
-    monkeypatch.setattr(hand_over, "ask", lambda *_: Answer(next(left)))
+    monkeypatch.setattr(hand_over, "ask", lambda *_, **__: Answer(next(left)))
     monkeypatch.setattr(time, "sleep", lambda _: None)
     assert hand_over.smoke("www.example.com", "/", 200).status == came
     assert len(statuses) - len(list(left)) == asked

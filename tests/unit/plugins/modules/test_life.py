@@ -102,6 +102,7 @@ class Host:
         if not check:
             self.services.start(number)
         params = {"app": "blog", "release": number, "host": "a.example", "path": "/", "status": 200}
+        params |= {"port": 80}
         return hand_over.hand_over({**params, "service_manager": "systemd"}, check)
 
     def record(

@@ -110,6 +110,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
             ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
         ),
     ),
+    "app_port": ([80, 8080, "443"], [0, 65536, "http", "", None, -80]),
     "app_branch": REVS,
     "rev": ([*REVS[0], ""], REVS[1]),
     "app_manage": (
