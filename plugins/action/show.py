@@ -21,5 +21,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     ) -> dict[str, Any]:
         """Print it, in check mode too."""
         super().run(tmp, task_vars)
-        Display().display(str(self._task.args.get("text", "")).rstrip())
+        text = str(self._task.args.get("text", "")).rstrip()
+        # Who may commit writes subjects, and must not get to write to the terminal itself.
+        Display().display("".join(c for c in text if c.isprintable() or c == "\n"))
         return {"changed": False}

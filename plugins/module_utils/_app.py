@@ -43,8 +43,14 @@ class App:
         return os.path.join(self.releases, str(number))
 
     def backstage(self, number: int) -> str:
-        """The folder in a release's tree that holds what Greenroom adds to the app's own files."""
-        return os.path.join(self.release(number), ".greenroom")
+        """The folder in a release's tree that holds what Greenroom adds to the app's own files.
+
+        Raises GreenroomError where what was built put a link in its place: root writes there.
+        """
+        path = os.path.join(self.release(number), ".greenroom")
+        if os.path.islink(path):
+            raise GreenroomError(f"{path} was replaced by a link, and is not followed.")
+        return path
 
     def environment(self, number: int) -> str:
         """The environment file of release ``number``."""

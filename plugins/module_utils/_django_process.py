@@ -53,6 +53,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     answer = {
         "django": django.get_version(),
         "static_root": static_root or None,
+        "static_app": "django.contrib.staticfiles" in settings.INSTALLED_APPS,
         "static_url": settings.STATIC_URL,
         "wsgi": request["wsgi"] or wsgi_of(settings),
         "debug": bool(settings.DEBUG),

@@ -48,6 +48,23 @@ def kind_of(value: object) -> str:
     return next((kind.__name__ for kind in kinds if isinstance(value, kind)), type(value).__name__)
 
 
+# As Django's own error reports do it, and addresses, which hold passwords too.
+_SECRET_NAME = re.compile(
+    "API|AUTH|TOKEN|KEY|SECRET|PASS|SIGNATURE|CREDENTIAL|URL|DSN", re.IGNORECASE
+)
+
+
+def without_secrets(text: str, variables: Mapping[str, str]) -> str:
+    """``text`` with the values of variables that look like secrets, by their names, blotted out.
+
+    Values of less than 6 characters stay: they are no secrets, and are in many words.
+    """
+    secrets = {v for n, v in variables.items() if _SECRET_NAME.search(n) and len(v) >= 6}
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, "********")
+    return text
+
+
 def environment_problem(name: object, value: object) -> str | None:
     """What is wrong with one variable, in a sentence without the value; None if nothing is."""
     if not isinstance(name, str) or not NAME.match(name):

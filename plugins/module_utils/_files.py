@@ -48,7 +48,12 @@ def give(path: str, user: str) -> None:
 
 
 def walk(folder: str) -> Iterator[str]:
-    """Every path below ``folder``, parents first; links are listed, not followed."""
+    """Every path below ``folder``, parents first; links are listed, not followed.
+
+    Nothing is below a link: root must not be led out of a tree that others can write to.
+    """
+    if os.path.islink(folder):
+        return
     for parent, folders, files in os.walk(folder):
         for name in folders + files:
             yield os.path.join(parent, name)

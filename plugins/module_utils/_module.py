@@ -6,7 +6,12 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._environment import (
+    load_environment,
+    without_secrets,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 
 
@@ -25,6 +30,18 @@ def run_module(
     try:
         if in_a_run and not module.check_mode:
             Lock(App(module.params["app"]).lock).renew()
-        module.exit_json(**act(module.params, module.check_mode))
+        result = act(module.params, module.check_mode)
+        for warning in result.pop("warnings", []):
+            module.warn(warning)
+        module.exit_json(**result)
     except GreenroomError as error:
-        module.fail_json(msg=str(error), **error.details)
+        message = without_secrets(str(error), _variables_of_release(module.params))
+        module.fail_json(msg=message, **error.details)
+
+
+def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:
+    """The environment of the release that a module works on: what the app says could quote it."""
+    try:
+        return load_environment(read_file(App(params["app"]).environment(params["release"])))
+    except (KeyError, OSError, GreenroomError):
+        return {}

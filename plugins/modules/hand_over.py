@@ -149,6 +149,7 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         f"Release {number} answered in the green room, but through the web server {params['path']} "
         f"on {params['host']} should answer {params['status']}, and what came was {answer}. "
         + (f"Release {before} is back on stage." if before else "Nothing serves.")
+        + " Were app_domains or app_port changed? Then run site.yml first."
         + f" The last lines of its log:\n{service.log(number) or '(nothing)'}"
     )
 

@@ -155,8 +155,16 @@ def start_django(
     return found
 
 
+def refuse_links(app: App, public: str) -> None:
+    """Refuse a way to ``public`` that leads elsewhere: builds could put links, and root writes."""
+    inner = os.path.relpath(public, app.releases)
+    if os.path.realpath(public) != os.path.join(os.path.realpath(app.releases), inner):
+        raise GreenroomError(f"{public} was replaced by a link, and is not followed.")
+
+
 def publish(app: App, number: int, static_root: str | None, public: str) -> None:
     """Make what was collected the app's STATIC_ROOT: all can read it, and the app not write it."""
+    refuse_links(app, public)
     give(public, app.builder)
     for path in [public, *walk(public)]:
         if not os.path.islink(path):
@@ -194,6 +202,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         app.backstage(number), "public", *params["static_url"].strip("/").split("/")
     )
     if "collectstatic" in steps:
+        refuse_links(app, public)
         os.makedirs(public, exist_ok=True)
         give(public, app.user)
     request = {
@@ -218,6 +227,11 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     result = {
         key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found
     }
+    if "collectstatic" in steps and found.get("static_app") and not found["static_root"]:
+        result["warnings"] = [
+            "The settings have no STATIC_ROOT, so no static files were collected, those of the "
+            'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
+        ]
     return {**result, "warnings_of_check": found.get("warnings", ""), "changed": True}
 
 

@@ -171,6 +171,7 @@ def problems(
             )
     if settings.get("app_domains") == []:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
+    found += _problems_of_shared_paths(settings)
     media = settings.get("app_media_path")
     if media and _is_inside(media) and media not in settings.get("app_shared_paths", [media]):
         found.append(
@@ -232,6 +233,24 @@ def _problems_of_types(
             what = f"of type {kind_of(value)}" if option.get("no_log") else _shown(name, value)
             found[name] = f"{name} is {what}; it should be {should}."
     return found
+
+
+def _problems_of_shared_paths(settings: Mapping[str, Any]) -> list[str]:
+    """What cannot outlive a release: the code, what Greenroom adds, and one path in another."""
+    paths = settings.get("app_shared_paths", [])
+    if not _is_of_type["list"](paths):
+        return []
+    names = [posixpath.normpath(str(path)) for path in paths if _is_inside(path)]
+    own = (".greenroom", ".venv", posixpath.normpath(str(settings.get("app_manage", "manage.py"))))
+    return [
+        f"app_shared_paths has {name!r}, which is the release's own."
+        for name in names
+        if name.split("/")[0] in own or name == own[-1]
+    ] + [
+        f"app_shared_paths has {name!r} twice, or within another of its paths."
+        for index, name in enumerate(names)
+        if any(f"{name}/".startswith(f"{other}/") for other in names[:index] + names[index + 1 :])
+    ]
 
 
 def _problems_of_environment(variables: Any) -> list[str]:

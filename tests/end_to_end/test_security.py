@@ -450,3 +450,38 @@ def test_media_is_not_listed(site: Site) -> None:
 
 def test_the_server_does_not_tell_its_version(site: Site) -> None:
     assert site.host.get("/").headers["server"] == "nginx"
+
+
+def test_a_build_cannot_lead_root_elsewhere(host: Host) -> None:
+    """What is built runs as the build user, who owns the tree that root then works in."""
+    host.shell("install -d -m 700 /opt/victim && install -m 600 /dev/null /opt/victim/shadow")
+    before = host.checksum("/opt/victim")
+    command = (
+        "python3 -c \"import os; p = '.greenroom/public/static'; "
+        "os.makedirs(os.path.dirname(p), exist_ok=True); os.symlink('/opt/victim', p)\""
+    )
+    commands = json.dumps({"app_commands_before_collectstatic": [command]})
+    run = host.playbook("deploy.yml", "-e", commands, check=False)
+    assert run.returncode != 0
+    assert "was replaced by a link" in run.stdout
+    assert host.checksum("/opt/victim") == before
+
+
+def test_links_do_not_lead_site_yml_elsewhere(host: Host) -> None:
+    """Neither one that the app puts into its data, nor one that a build puts into its home."""
+    for room, name in (("shared", "media"), ("build", ".ssh")):
+        place = f"/srv/playbill/{room}/{name}"
+        host.shell(f"mv {place} {place}.real && ln -s /opt/victim {place}")
+        before = host.checksum("/opt/victim")
+        run = host.playbook("site.yml", check=False)
+        host.shell(f"rm {place} && mv {place}.real {place}")
+        assert run.returncode != 0
+        assert host.checksum("/opt/victim") == before
+
+
+def test_a_secret_that_the_app_itself_says_is_blotted_out(host: Host) -> None:
+    command = "python -c \"import os; raise SystemExit('bad key ' + os.environ['SECRET_KEY'])\""
+    commands = json.dumps({"app_commands_before_collectstatic": [command]})
+    run = host.playbook("deploy.yml", "-e", commands, check=False)
+    assert run.returncode != 0
+    assert "bad key ********" in run.output

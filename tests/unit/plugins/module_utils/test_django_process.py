@@ -146,6 +146,7 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
     warnings, version = found.pop("warnings"), found.pop("django")
     assert found == {
         "static_root": str(release.tree / "assembled"),
+        "static_app": True,
         "static_url": "/static/",
         "wsgi": "project.wsgi:application",
         "debug": False,

@@ -8,6 +8,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
     dump_environment,
     environment_problem,
     load_environment,
+    without_secrets,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -122,3 +123,15 @@ def test_a_problem_is_named_without_the_value(name: Any, value: Any, problem: st
         assert str(refused.value) == problem
         assert "s3cret" not in problem
         assert "4711" not in problem
+
+
+def test_secrets_in_what_an_app_says_are_blotted_out() -> None:
+    variables = {
+        "SECRET_KEY": "abcdef",
+        "DATABASE_URL": "postgres://me:abcdef@db/x",
+        "API_PIN": "12345",  # too short to be told from other words
+        "DJANGO_SETTINGS_MODULE": "shop.settings",
+    }
+    said = "shop.settings: cannot reach postgres://me:abcdef@db/x with abcdef or 12345"
+    blotted = "shop.settings: cannot reach ******** with ******** or 12345"
+    assert without_secrets(said, variables) == blotted

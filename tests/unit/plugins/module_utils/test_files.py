@@ -106,3 +106,12 @@ def test_giving_does_not_follow_links(tmp_path: Path) -> None:
 )
 def test_is_inside(path: str, folder: str, inside: bool) -> None:
     assert is_inside(path, folder) is inside
+
+
+def test_nothing_is_below_a_link(tmp_path: Path) -> None:
+    """Else root could be led to change what a link in somebody's folder points at."""
+    (tmp_path / "victim").mkdir()
+    (tmp_path / "victim" / "shadow").write_text("")
+    (tmp_path / "link").symlink_to(tmp_path / "victim")
+    assert list(walk(str(tmp_path / "link"))) == []
+    assert list(walk(str(tmp_path / "victim"))) == [str(tmp_path / "victim" / "shadow")]

@@ -305,6 +305,7 @@ def test_a_deploy_that_fails_through_the_web_server(host: Host) -> None:
     assert str(failed.value) == (
         "Release 2 answered in the green room, but through the web server / on a.example should "
         "answer 200, and what came was 502 Bad Gateway. Release 1 is back on stage. "
+        "Were app_domains or app_port changed? Then run site.yml first. "
         "The last lines of its log:\nthe log of 2"
     )
     assert host.app.serving() == 1

@@ -355,3 +355,22 @@ def test_a_value_of_another_type(name: str, value: Any, said: str) -> None:
 
 def test_what_is_required() -> None:
     assert problems({}, OPTIONS) == [f"app_name is not set; it should be {RULES['app_name'][0]}."]
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        (["media/", "db.sqlite3"], []),
+        ([".greenroom/x/"], ["app_shared_paths has '.greenroom/x', which is the release's own."]),
+        ([".venv/"], ["app_shared_paths has '.venv', which is the release's own."]),
+        (["manage.py"], ["app_shared_paths has 'manage.py', which is the release's own."]),
+        (
+            ["data/", "data/more/"],
+            [
+                "app_shared_paths has 'data/more' twice, or within another of its paths.",
+            ],
+        ),
+    ],
+)
+def test_what_cannot_outlive_a_release(paths: list[str], said: list[str]) -> None:
+    assert problems({"app_shared_paths": paths}) == said
