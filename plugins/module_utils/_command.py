@@ -87,3 +87,24 @@ def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
 def tail(text: str, lines: int = 25) -> str:
     """The last ``lines`` lines of ``text``, which is where programs say what went wrong."""
     return "\n".join(text.strip().splitlines()[-lines:])
+
+
+def telling_lines(log: str, lines: int = 25) -> str:
+    """The last ``lines`` lines of a log, and before them the error that it all began with.
+
+    That is the end of the first traceback. A server that takes its workers' death badly has much
+    to say after it.
+    """
+    every = log.strip().splitlines()
+    last = every[-lines:]
+    starts = [n for n, line in enumerate(every) if line.startswith("Traceback (most recent call")]
+    if not starts or starts[0] >= len(every) - lines:
+        return "\n".join(last)
+    # A traceback is indented; the error itself is the first line after it that is not.
+    end = next(
+        (n for n in range(starts[0] + 1, len(every)) if not every[n].startswith((" ", "\t"))),
+        len(every) - 1,
+    )
+    if end >= len(every) - lines:
+        return "\n".join(last)
+    return "\n".join([*every[max(starts[0], end - 6) : end + 1], "[...]", *last])

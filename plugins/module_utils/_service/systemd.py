@@ -5,7 +5,11 @@ import os
 import re
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._command import must_run, run
+from ansible_collections.greenroom.django.plugins.module_utils._command import (
+    must_run,
+    run,
+    telling_lines,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
 
@@ -98,17 +102,17 @@ class Systemd:
         names = os.listdir(wanted) if os.path.isdir(wanted) else []
         return numbers_of(self.app.name, "\n".join(names))
 
-    def log(self, number: int, lines: int = 25) -> str:
-        """The last ``lines`` lines that a release wrote, without dates and names."""
-        return run(
-            [
-                "journalctl",
-                "--no-pager",
-                "--output=cat",
-                f"--lines={lines}",
-                f"--unit={self.unit(number)}",
-            ]
-        ).stdout.strip()
+    def log(self, number: int) -> str:
+        """What a release wrote last and is telling, since its last start; no dates and names."""
+        unit = self.unit(number)
+        start = run(["systemctl", "show", "--property=InvocationID", "--value", unit])
+        started = start.stdout.strip()
+        # What it wrote itself, and what systemd wrote of it.
+        of_start = [f"_SYSTEMD_INVOCATION_ID={started}", "+", f"INVOCATION_ID={started}"]
+        which = of_start if started else [f"--unit={unit}"]
+        return telling_lines(
+            run(["journalctl", "--no-pager", "--output=cat", "--lines=300", *which]).stdout
+        )
 
 
 def state_in_words(shown: str) -> str:

@@ -10,6 +10,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     must_run,
     run,
     tail,
+    telling_lines,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -76,3 +77,29 @@ def test_what_must_work_says_why_it_did_not() -> None:
 )
 def test_the_end_of_what_was_said(text: str, end: str) -> None:
     assert tail(text, 3) == end
+
+
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/blog/wsgi.py", line 2, in <module>
+    raise RuntimeError("Stage fright")
+RuntimeError: Stage fright
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "telling"),
+    [
+        ("", ""),
+        ("1\n2\n3\n4\n", "2\n3\n4"),
+        (f"Booting\n{TRACEBACK}1\n2\n3\n4\n", f"{TRACEBACK}[...]\n2\n3\n4"),
+        (f"{TRACEBACK}1\n2\n", "RuntimeError: Stage fright\n1\n2"),
+        (
+            f"{TRACEBACK}1\n{TRACEBACK}3\n",
+            f"{TRACEBACK}[...]\n" + "\n".join([*TRACEBACK.splitlines()[-2:], "3"]),
+        ),
+        ("Traceback (most recent call last):\n  1\n  2\n  3\n", "  1\n  2\n  3"),
+    ],
+)
+def test_the_error_that_it_all_began_with(log: str, telling: str) -> None:
+    assert telling_lines(log, 3) == telling
