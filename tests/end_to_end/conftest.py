@@ -5,6 +5,7 @@ Every fixture that gives a host gives one to a module: its tests are a story, to
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -14,6 +15,8 @@ from example import Example, provision, settings
 from host import CHECKOUT, Host, command
 
 HERE = Path(__file__).parent
+#: tells the hosts of this checkout from those of another one that is tested on the same engine
+OURS = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:4]
 #: what each running host is called in a report, to show its journal when a test fails
 running: dict[str, Host] = {}
 
@@ -41,13 +44,13 @@ def pytest_runtest_makereport(
 def start_host(request: pytest.FixtureRequest) -> Iterator[Callable[..., Host]]:
     """Return a function that starts a host, as Host.start does; they go when the module ends.
 
-    Without a name, hosts are called after the module: checkout-1, checkout-2 …
+    Without a name, hosts are called after the module: checkout-a1b2-1, checkout-a1b2-2 …
     """
     word = Path(request.node.name).stem.removeprefix("test_").replace("_", "-")
     mine: list[Host] = []
 
     def start(name: str | None = None, **options: object) -> Host:
-        host = Host.start(name or f"{word}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
+        host = Host.start(name or f"{word}-{OURS}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
         mine.append(host)
         running[host.name] = host
         return host
@@ -67,13 +70,13 @@ def bare_host(start_host: Callable[..., Host]) -> Host:
 @pytest.fixture(scope="session")
 def provisioned_image(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return an image of a host after site.yml, with the example's repository on it; made once."""
-    image = "greenroom/snapshot:provisioned"
+    image = f"greenroom/snapshot:provisioned-{OURS}"
     # For daily work: a provisioned host costs half a minute, and the one of the last run may do.
     there = not command("docker", "image", "inspect", image, check=False).returncode
     if there and os.environ.get("GREENROOM_REUSE"):
         return image
     folder = tmp_path_factory.mktemp("provisioned")
-    with Host.start("provisioned") as host:
+    with Host.start(f"provisioned-{OURS}") as host:
         running[host.name] = host
         try:
             provision(host, folder)
