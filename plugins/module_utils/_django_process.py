@@ -122,7 +122,7 @@ def refuse_static_root_that_is_no_folder_of_its_own(static_root: str, homes: lis
     path = os.path.realpath(static_root)
     code = sorted(
         name
-        for name, module in list(sys.modules.items())
+        for name, module in list(sys.modules.items() if os.path.isdir(path) else ())
         if isinstance(getattr(module, "__file__", None), str)
         and is_inside(os.path.realpath(module.__file__), path)  # type: ignore[arg-type, type-var]
     )

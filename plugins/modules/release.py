@@ -11,6 +11,7 @@ short_description: Make a numbered release of an app from a revision
 description:
   - Makes the tree of one revision, links in what outlives releases, writes the environment file
     that this release will run with, and opens its entry in the journal.
+  - Gives it the virtualenv that its requirements ask for, where another release has the same.
   - Does nothing where the release that serves already is this revision with these settings, and
     runs.
   - Needs the repository to be fetched before.
@@ -60,6 +61,28 @@ options:
     description: The file that names what the app needs, where it is not found by its usual name.
     type: str
     default: ""
+  virtualenv:
+    description: What goes into the virtualenv besides the requirements, as
+      M(greenroom.django.virtualenv) takes it.
+    type: dict
+    suboptions:
+      installer:
+        description: What installs them.
+        type: str
+        choices: [uv, pip]
+        default: uv
+      python:
+        description: The Python to use, by name or path.
+        type: str
+        default: python3
+      install_project:
+        description: Install the project itself too.
+        type: bool
+        default: false
+      gunicorn:
+        description: The requirement to install where the app's own name no gunicorn.
+        type: str
+        default: gunicorn
   shared_paths:
     description:
       - What outlives releases, relative to the tree. A name that ends in a slash is a folder.
@@ -120,6 +143,11 @@ path:
   description: The release's tree on the host.
   returned: success
   type: str
+virtualenv:
+  description: The virtualenv that it was given, empty where M(greenroom.django.virtualenv) has to
+    build one.
+  returned: when a release was made
+  type: str
 commits:
   description: The commits since the release that serves, newest first, short hash and subject; 20
     at most.
@@ -150,6 +178,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
+    VIRTUALENV_OPTIONS,
+    wanted_virtualenv,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
@@ -164,6 +196,7 @@ OPTIONS = {
     "settings_module": {"type": "str", "default": ""},
     "wsgi": {"type": "str", "default": ""},
     "requirements": {"type": "str", "default": ""},
+    "virtualenv": {"type": "dict", "apply_defaults": True, "options": VIRTUALENV_OPTIONS},
     "shared_paths": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
     "source_control": {"type": "str", "choices": ["git"], "default": "git"},
@@ -204,7 +237,7 @@ def describe(
         raise GreenroomError(f"{manage} names no settings module: set app_settings_module.")
     folder = posixpath.dirname(manage)
     # One that comes from elsewhere (PYTHONPATH, an installed package) is found out by the check.
-    elsewhere = "PYTHONPATH" in environment or params["settings"].get("install_project")
+    elsewhere = "PYTHONPATH" in environment or params["virtualenv"]["install_project"]
     if not elsewhere and not _has_module(source, revision, folder, module):
         raise GreenroomError(
             f"The settings module is {module!r} (app_settings_module), which is not in revision "
@@ -216,6 +249,7 @@ def describe(
         "settings_module": module,
         "wsgi": params["wsgi"],
         "requirements": requirements,
+        "virtualenv": params["virtualenv"],
         "settings": params["settings"],
         "shared_paths": params["shared_paths"],
     }
@@ -297,6 +331,20 @@ def link_shared(app: App, tree: str, path: str) -> None:
     os.symlink(os.path.relpath(there, os.path.dirname(here)), here)
 
 
+def reuse_virtualenv(app: App, number: int, manifest: dict[str, Any]) -> str:
+    """Give the release the virtualenv that it needs, where that is there; its path, or nothing.
+
+    It mostly is, and then the step that builds one need not be taken.
+    """
+    wanted = wanted_virtualenv(
+        app, app.release(number), manifest["requirements"], manifest["virtualenv"]
+    )
+    if not wanted.is_complete():
+        return ""
+    wanted.link()
+    return wanted.path
+
+
 def _parents(top: str, path: str) -> list[str]:
     """The folders between ``top`` and ``path``, outermost first."""
     inner = os.path.relpath(os.path.dirname(path), top)
@@ -354,6 +402,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         )
         journal.write()
         make(app, source, number, manifest, environment)
+        result["virtualenv"] = reuse_virtualenv(app, number, manifest)
     return result
 
 

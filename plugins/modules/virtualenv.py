@@ -87,12 +87,10 @@ built:
   type: bool
 """
 
-import hashlib
 import os
-import re
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
     CERTIFICATES,
     must_run,
@@ -100,24 +98,22 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     give,
-    is_inside,
     remove,
     write_file,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
+    VIRTUALENV_OPTIONS,
+    wanted_virtualenv,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "release": {"type": "int", "required": True},
     "requirements": {"type": "str", "default": ""},
-    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-    "python": {"type": "str", "default": "python3"},
-    "install_project": {"type": "bool", "default": False},
-    "gunicorn": {"type": "str", "default": "gunicorn"},
+    **VIRTUALENV_OPTIONS,
     "uv": {"type": "path", "default": "/opt/greenroom/bin/uv"},
 }
-
-USUAL_NAMES = ("uv.lock", "poetry.lock", "Pipfile.lock", "requirements.txt", "pyproject.toml")
 
 # What a lock file's own tool is run as, to say in requirements.txt's words what is locked.
 EXPORTS = {
@@ -155,65 +151,6 @@ EXPORTS = {
         "--hash",
     ],
 }
-
-_INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", re.MULTILINE)
-_LOCAL = re.compile(
-    r"^\s*(?:(?:-e|--editable)[\s=]*)?(?:file:|\.{1,2}(?:/|\s*$|\[)|[\w.-]+/\S*\s*$)", re.MULTILINE
-)
-
-# In uv.lock, poetry.lock and Pipfile.lock; the project itself is "." in the first.
-_LOCAL_IN_LOCK = re.compile(
-    r'\b(?:editable|directory|path) = "(?!\."|https?:)|^type = "(?:directory|file)"'
-    r'|"(?:path|file)":\s*"(?!https?:)',
-    re.MULTILINE,
-)
-
-
-def find_requirements(tree: str, named: str) -> str:
-    """The requirements file, relative to the tree: the one named, or the first usual one."""
-    if named:
-        if not os.path.isfile(os.path.join(tree, named)):
-            raise GreenroomError(
-                f"app_requirements is {named!r}, which is not a file in the release."
-            )
-        return named
-    return next((name for name in USUAL_NAMES if os.path.isfile(os.path.join(tree, name))), "")
-
-
-def ingredients(tree: str, source: str) -> dict[str, str]:
-    """Path and text of each file that decides what gets installed, with all that they include."""
-    texts: dict[str, str] = {}
-    waiting = [source] if source else []
-    if os.path.basename(source) in EXPORTS:
-        folder = os.path.dirname(source)
-        waiting += [os.path.join(folder, name) for name in ("pyproject.toml", "Pipfile")]
-    while waiting:
-        path = os.path.normpath(waiting.pop())
-        full = os.path.join(tree, path)
-        if path in texts or not is_inside(full, tree) or not os.path.isfile(full):
-            continue
-        with open(full, encoding="utf-8", errors="replace") as file:
-            texts[path] = file.read()
-        if path.endswith((".txt", ".in")):
-            waiting += [
-                os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])
-            ]
-    return texts
-
-
-def needs_tree(texts: dict[str, str], install_project: bool) -> bool:
-    """Whether code of the tree gets installed, so that each release needs its own virtualenv."""
-    return install_project or any(_installs_code(path, text) for path, text in texts.items())
-
-
-def _installs_code(path: str, text: str) -> bool:
-    if path.endswith((".txt", ".in")):
-        text = re.sub(r"^\s*(-r|-c|--requirement|--constraint|#).*$", "", text, flags=re.MULTILINE)
-        return bool(_LOCAL.search(text))
-    if path.endswith(".lock"):
-        return bool(_LOCAL_IN_LOCK.search(text))
-    # What it depends on stands in other files, which may be any in the tree.
-    return bool(re.search(r"^dynamic\s*=\s*\[[^]]*dependencies", text, re.MULTILINE))
 
 
 class Builder:
@@ -307,21 +244,9 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     tree = app.release(params["release"])
     if check_mode and not os.path.isdir(tree):
         return {"changed": False, "built": False}
-    source = find_requirements(tree, params["requirements"])
-    texts = ingredients(tree, source)
-    recipe = {
-        "python": must_run("Asking Python for its version", [params["python"], "-VV"]),
-        "texts": texts,
-        **{key: params[key] for key in ("installer", "gunicorn", "install_project")},
-    }
-    if needs_tree(texts, params["install_project"]):
-        recipe["tree"] = os.path.basename(tree)
-    digest = hashlib.sha256(repr(sorted(recipe.items(), key=str)).encode()).hexdigest()[:16]
-    venv = os.path.join(app.venvs, digest)
-    complete = os.path.join(venv, ".complete")
-    built = not os.path.exists(complete)
-    link, target = os.path.join(tree, ".venv"), os.path.join("..", "..", "venvs", digest)
-    linked = os.path.islink(link) and os.readlink(link) == target
+    wanted = wanted_virtualenv(app, tree, params["requirements"], params)
+    venv, source = wanted.path, wanted.source
+    built, linked = not wanted.is_complete(), wanted.is_linked()
     if not check_mode:
         if built:
             remove(venv)  # what a build that died left
@@ -333,9 +258,9 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
                 remove(venv)
                 raise
             remove(os.path.join(venv, ".lock"))  # uv's, which every user of the host could write
-            write_file(complete, "")
+            wanted.complete()
         if not linked:
-            replace_link(link, target)
+            wanted.link()
     return {"changed": built or not linked, "built": built, "path": venv, "source": source}
 
 

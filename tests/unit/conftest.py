@@ -17,7 +17,14 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 def defaults_of(module: ModuleType) -> dict[str, Any]:
     """What a module's parameters are where nothing is said."""
-    return {name: option.get("default") for name, option in module.OPTIONS.items()}
+    return _defaults(module.OPTIONS)
+
+
+def _defaults(options: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: _defaults(option["options"]) if "options" in option else option.get("default")
+        for name, option in options.items()
+    }
 
 
 @pytest.fixture(autouse=True)

@@ -25,17 +25,24 @@ def documentation(name: str, part: str = "DOCUMENTATION") -> Any:
     return yaml.safe_load(getattr(module(name), part))
 
 
+def without(options: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """The options, and those in them, without what only one of code and documentation says."""
+    return {
+        option: {
+            "suboptions" if key == "options" else key: without(value, *keys)
+            if key in ("options", "suboptions")
+            else value
+            for key, value in about.items()
+            if key not in keys
+        }
+        for option, about in options.items()
+    }
+
+
 @pytest.mark.parametrize("name", sorted(set(MODULES) - ON_THE_CONTROLLER))
 def test_options_are_those_of_the_module(name: str) -> None:
-    documented = documentation(name)["options"]
-    said = {
-        option: {key: value for key, value in about.items() if key != "description"}
-        for option, about in documented.items()
-    }
-    had = {
-        option: {key: value for key, value in about.items() if key != "no_log"}
-        for option, about in module(name).OPTIONS.items()
-    }
+    said = without(documentation(name)["options"], "description")
+    had = without(module(name).OPTIONS, "no_log", "apply_defaults")
     assert said == had
     assert list(said) == list(had)
 

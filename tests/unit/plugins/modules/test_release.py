@@ -2,17 +2,22 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
+    wanted_virtualenv,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 from ansible_collections.greenroom.django.plugins.modules.release import (
     describe,
     link_shared,
     make,
+    reuse_virtualenv,
     serves_already,
 )
 
@@ -26,6 +31,12 @@ DEFAULTS: dict[str, Any] = {
     "requirements": "",
     "shared_paths": [],
     "settings": {},
+    "virtualenv": {
+        "installer": "uv",
+        "python": sys.executable,
+        "install_project": False,
+        "gunicorn": "gunicorn",
+    },
 }
 SETDEFAULT = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")\n'
 FILES = {
@@ -67,7 +78,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Git:
         ),
         ({"settings_module": "elsewhere"}, {"PYTHONPATH": "/etc/blog"}, ".", "elsewhere"),
         (
-            {"settings_module": "installed.x", "settings": {"install_project": True}},
+            {"settings_module": "installed.x", "virtualenv": {"install_project": True}},
             {},
             ".",
             "installed.x",
@@ -86,7 +97,8 @@ def test_a_manifest(
         "settings_module": module,
         "wsgi": "",
         "requirements": params.get("requirements", ""),
-        "settings": params.get("settings", {}),
+        "settings": {},
+        "virtualenv": params.get("virtualenv", DEFAULTS["virtualenv"]),
         "shared_paths": [],
     }
 
@@ -298,3 +310,16 @@ def test_a_link_leads_nowhere_else(app: App, tmp_path: Path, where: str) -> None
     with pytest.raises(GreenroomError, match=r"^app_shared_paths has 'data/inner/'; .* leads out"):
         link_shared(app, app.release(7), "data/inner/")
     assert tree_of(str(precious)) == {"inner": None}
+
+
+def test_a_virtualenv_of_the_same_content_is_linked(app: App) -> None:
+    manifest = {"requirements": "", "virtualenv": DEFAULTS["virtualenv"]}
+    os.mkdir(app.release(7))
+    assert not reuse_virtualenv(app, 7, manifest)
+    there = wanted_virtualenv(app, app.release(7), "", DEFAULTS["virtualenv"])
+    os.mkdir(there.path)
+    assert not reuse_virtualenv(app, 7, manifest), "one whose build died is no virtualenv"
+    assert not there.is_linked()
+    there.complete()
+    assert reuse_virtualenv(app, 7, manifest) == there.path
+    assert there.is_linked()

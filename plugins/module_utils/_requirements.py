@@ -1,0 +1,138 @@
+# PRIVATE to the collection: what a release asks to be installed, and the virtualenv that has it.
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside, write_file
+
+LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
+USUAL_NAMES = (*LOCKS, "requirements.txt", "pyproject.toml")
+
+# What decides besides the requirements what is in a virtualenv, as modules take it.
+VIRTUALENV_OPTIONS = {
+    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
+    "python": {"type": "str", "default": "python3"},
+    "install_project": {"type": "bool", "default": False},
+    "gunicorn": {"type": "str", "default": "gunicorn"},
+}
+
+_INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", re.MULTILINE)
+_LOCAL = re.compile(
+    r"^\s*(?:(?:-e|--editable)[\s=]*)?(?:file:|\.{1,2}(?:/|\s*$|\[)|[\w.-]+/\S*\s*$)", re.MULTILINE
+)
+
+# In uv.lock, poetry.lock and Pipfile.lock; the project itself is "." in the first.
+_LOCAL_IN_LOCK = re.compile(
+    r'\b(?:editable|directory|path) = "(?!\."|https?:)|^type = "(?:directory|file)"'
+    r'|"(?:path|file)":\s*"(?!https?:)',
+    re.MULTILINE,
+)
+
+
+def find_requirements(tree: str, named: str) -> str:
+    """The requirements file, relative to the tree: the one named, or the first usual one."""
+    if named:
+        if not os.path.isfile(os.path.join(tree, named)):
+            raise GreenroomError(
+                f"app_requirements is {named!r}, which is not a file in the release."
+            )
+        return named
+    return next((name for name in USUAL_NAMES if os.path.isfile(os.path.join(tree, name))), "")
+
+
+def ingredients(tree: str, source: str) -> dict[str, str]:
+    """Path and text of each file that decides what gets installed, with all that they include."""
+    texts: dict[str, str] = {}
+    waiting = [source] if source else []
+    if os.path.basename(source) in LOCKS:
+        folder = os.path.dirname(source)
+        waiting += [os.path.join(folder, name) for name in ("pyproject.toml", "Pipfile")]
+    while waiting:
+        path = os.path.normpath(waiting.pop())
+        full = os.path.join(tree, path)
+        if path in texts or not is_inside(full, tree) or not os.path.isfile(full):
+            continue
+        with open(full, encoding="utf-8", errors="replace") as file:
+            texts[path] = file.read()
+        if path.endswith((".txt", ".in")):
+            waiting += [
+                os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])
+            ]
+    return texts
+
+
+def needs_tree(texts: dict[str, str], install_project: bool) -> bool:
+    """Whether code of the tree gets installed, so that each release needs its own virtualenv."""
+    return install_project or any(_installs_code(path, text) for path, text in texts.items())
+
+
+def _installs_code(path: str, text: str) -> bool:
+    if path.endswith((".txt", ".in")):
+        text = re.sub(r"^\s*(-r|-c|--requirement|--constraint|#).*$", "", text, flags=re.MULTILINE)
+        return bool(_LOCAL.search(text))
+    if path.endswith(".lock"):
+        return bool(_LOCAL_IN_LOCK.search(text))
+    # What it depends on stands in other files, which may be any in the tree.
+    return bool(re.search(r"^dynamic\s*=\s*\[[^]]*dependencies", text, re.MULTILINE))
+
+
+@dataclass(frozen=True)
+class Virtualenv:
+    """The virtualenv that a release needs. Releases that need the same have the same.
+
+    ``source`` is what it is made from, relative to the ``tree``; empty where nothing is asked for.
+    """
+
+    tree: str
+    path: str
+    source: str
+
+    def is_complete(self) -> bool:
+        """Whether it is there and whole: a build that died leaves one that is not."""
+        return os.path.exists(os.path.join(self.path, ".complete"))
+
+    def complete(self) -> None:
+        """Say that it is whole."""
+        write_file(os.path.join(self.path, ".complete"), "")
+
+    def is_linked(self) -> bool:
+        """Whether the release has it."""
+        link = os.path.join(self.tree, ".venv")
+        return os.path.islink(link) and os.readlink(link) == self._target()
+
+    def link(self) -> None:
+        """Give it to the release."""
+        replace_link(os.path.join(self.tree, ".venv"), self._target())
+
+    def _target(self) -> str:
+        return os.path.relpath(self.path, self.tree)
+
+
+def wanted_virtualenv(
+    app: App, tree: str, requirements: str, settings: Mapping[str, Any]
+) -> Virtualenv:
+    """The virtualenv that the release in ``tree`` needs, by the hash of all that goes into it.
+
+    ``requirements`` names the file, or is empty for the usual names; ``settings`` has the
+    values of VIRTUALENV_OPTIONS.
+    Raises GreenroomError where the requirements or the Python are not there.
+    """
+    source = find_requirements(tree, requirements)
+    texts = ingredients(tree, source)
+    recipe = {
+        "python": must_run("Asking Python for its version", [settings["python"], "-VV"]),
+        "texts": texts,
+        **{key: settings[key] for key in ("installer", "gunicorn", "install_project")},
+    }
+    if needs_tree(texts, settings["install_project"]):
+        recipe["tree"] = os.path.basename(tree)
+    digest = hashlib.sha256(repr(sorted(recipe.items(), key=str)).encode()).hexdigest()[:16]
+    return Virtualenv(tree, os.path.join(app.venvs, digest), source)
