@@ -34,8 +34,10 @@ class App:
         self.repository = os.path.join(self.build, "repository")
         self.current = os.path.join(self.home, "current")
         self.journal = os.path.join(self.home, "journal.json")
+        self.backups = os.path.join(self.home, "backups")
         self.lock = os.path.join(self.home, "lock.json")
         self.etc = os.path.join(root, "etc", name)
+        self.database_environment = os.path.join(self.etc, "database.env")
         self.run = os.path.join(root, "run", name)
 
     def release(self, number: int) -> str:

@@ -5,7 +5,7 @@
 # collectstatic`, `check` and `migrate` would do in three, since a Django start is what these cost.
 #
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
-# it will be served), wsgi, token.
+# it will be served), wsgi, token, connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -58,6 +58,10 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
         "wsgi": request["wsgi"] or wsgi_of(settings),
         "debug": bool(settings.DEBUG),
     }
+    if request.get("connections"):
+        answer["connections"] = {
+            alias: describe_connection(database) for alias, database in settings.DATABASES.items()
+        }
     for step in request["steps"]:
         if step == "collectstatic":
             answer["collected"] = collect(settings, static_root, request, homes)
@@ -96,6 +100,22 @@ def refuse_databases_that_do_not_outlive(settings: Any, homes: list[str]) -> Non
             "every release would start with an empty one. Have the settings take its path from a "
             "variable of app_env, and set that to a file in the app's folder shared/."
         )
+
+
+def describe_connection(database: dict[str, Any]) -> dict[str, Any]:
+    """How a database of the settings is reached, in words that JSON has: for its own tools."""
+    path = sqlite_file(database)
+    return {
+        "engine": database.get("ENGINE", ""),
+        "name": path or str(database.get("NAME") or ""),
+        **{key: str(database.get(key.upper()) or "") for key in ("host", "port", "user")},
+        "password": str(database.get("PASSWORD") or ""),
+        "options": {
+            key: value
+            for key, value in (database.get("OPTIONS") or {}).items()
+            if isinstance(value, (str, int))
+        },
+    }
 
 
 def sqlite_file(database: dict[str, Any]) -> str:

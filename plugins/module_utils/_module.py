@@ -6,12 +6,9 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._environment import (
-    load_environment,
-    without_secrets,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._django import variables_of
+from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 
 
@@ -42,6 +39,6 @@ def run_module(
 def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:
     """The environment of the release that a module works on: what the app says could quote it."""
     try:
-        return load_environment(read_file(App(params["app"]).environment(params["release"])))
+        return variables_of(App(params["app"]), params["release"])
     except (KeyError, OSError, GreenroomError):
         return {}

@@ -86,21 +86,19 @@ wsgi:
   type: str
 """
 
-import inspect
-import json
 import os
-import secrets
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils import _django_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._command import run, tail
-from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
+from ansible_collections.greenroom.django.plugins.module_utils._django import (
+    manifest_path,
+    read_manifest,
+    start_django,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     give,
     is_inside,
-    read_file,
     remove,
     walk,
     write_json,
@@ -116,43 +114,6 @@ OPTIONS = {
     "static_url": {"type": "str", "default": "/static/"},
     "timeout": {"type": "int", "default": 1800},
 }
-
-
-def django_environment(app: App, number: int, manifest: dict[str, Any]) -> dict[str, str]:
-    """The variables of a manage.py call: those of the release's file, as the service has them."""
-    variables = load_environment(read_file(app.environment(number)))
-    return {**variables, "DJANGO_SETTINGS_MODULE": manifest["settings_module"]}
-
-
-def start_django(
-    app: App, number: int, manifest: dict[str, Any], request: dict[str, Any], timeout: int
-) -> Any:
-    """Run the steps of ``request`` in the release's own Python; what it found and did.
-
-    Raises GreenroomError with the app's own words when it does not get through.
-    """
-    token = secrets.token_hex(8)
-    python = os.path.join(app.release(number), ".venv", "bin", "python")
-    result = run(
-        [python, "-", json.dumps({**request, "token": token})],
-        user=app.user,
-        cwd=os.path.join(app.release(number), manifest["directory"]),
-        environment=django_environment(app, number, manifest),
-        stdin=inspect.getsource(_django_process),
-        timeout=timeout,
-        umask=0o027,  # what it creates is data, and as private as what the service creates
-    )
-    said, _, answer = result.stdout.rpartition(f"\n{token}")
-    if result.returncode != 0 or not answer:
-        raise GreenroomError(
-            f"Django did not get through {', '.join(request['steps'])} of release {number} "
-            f"(exit {result.returncode}). The app's own words:\n"
-            f"{tail(said + result.stdout + result.stderr)}"
-        )
-    found = json.loads(answer)
-    if "refusal" in found:
-        raise GreenroomError(found["refusal"])
-    return found
 
 
 def refuse_links(app: App, public: str) -> None:
@@ -189,11 +150,9 @@ def publish(app: App, number: int, static_root: str | None, public: str) -> None
 def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
     app, number = App(params["app"]), params["release"]
-    manifest_path = os.path.join(app.backstage(number), "release.json")
-    if check_mode and not os.path.exists(manifest_path):
+    if check_mode and not os.path.exists(manifest_path(app, number)):
         return {"changed": True, "msg": f"Would do {', '.join(params['steps'])}."}
-    with open(manifest_path, encoding="utf-8") as file:
-        manifest = json.load(file)
+    manifest = read_manifest(app, number)
     done = manifest.get("done", [])
     steps = [step for step in params["steps"] if step not in done]
     if not steps or check_mode:
@@ -223,7 +182,9 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         publish(
             app, number, found["static_root"] if found["collected"] is not None else None, public
         )
-    write_json(manifest_path, {**manifest, "wsgi": found["wsgi"], "done": done + steps})
+    write_json(
+        manifest_path(app, number), {**manifest, "wsgi": found["wsgi"], "done": done + steps}
+    )
     result = {
         key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found
     }

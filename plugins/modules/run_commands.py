@@ -61,7 +61,6 @@ outputs:
   elements: str
 """
 
-import json
 import os
 import shlex
 from typing import Any
@@ -73,8 +72,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     must_run,
     tail,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
-from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
+from ansible_collections.greenroom.django.plugins.module_utils._django import (
+    read_manifest,
+    variables_of,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 OPTIONS = {
@@ -94,9 +95,7 @@ def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {"changed": True}
     app, number = App(params["app"]), params["release"]
     tree = app.release(number)
-    with open(os.path.join(app.backstage(number), "release.json"), encoding="utf-8") as file:
-        manifest = json.load(file)
-    variables = load_environment(read_file(app.environment(number)))
+    manifest, variables = read_manifest(app, number), variables_of(app, number)
     folder = os.path.normpath(os.path.join(tree, manifest["directory"]))
     tools = [os.path.join(tree, ".venv", "bin"), os.path.join(folder, "node_modules", ".bin")]
     environment = {

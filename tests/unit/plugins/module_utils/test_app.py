@@ -20,8 +20,10 @@ def test_the_rooms() -> None:
         "repository": "/srv/blog/build/repository",
         "current": "/srv/blog/current",
         "journal": "/srv/blog/journal.json",
+        "backups": "/srv/blog/backups",
         "lock": "/srv/blog/lock.json",
         "etc": "/etc/blog",
+        "database_environment": "/etc/blog/database.env",
         "run": "/run/blog",
         "web": "blog-web",
     }

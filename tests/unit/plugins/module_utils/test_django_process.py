@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _django_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._django import start_django
 from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.modules import manage
 
 # The two long-term ones, and the newest that there is for this Python.
 DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
@@ -123,7 +123,7 @@ class Release:
             "static_url": "/static/",
             "wsgi": wsgi,
         }
-        return manage.start_django(self.app, NUMBER, manifest, request, timeout=60)
+        return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
     def refused(self, *steps: str, **more: Any) -> str:
         with pytest.raises(GreenroomError) as refused:
