@@ -72,7 +72,7 @@ def test_one_may_be_named_by_its_whole_path(project: Project) -> None:
 
 def test_no_hook_is_no_task(project: Project) -> None:
     project.commit({"CHANGES": "two"})
-    with_one = project.deploy(app_hooks={"before_build": "hooks/before_build.yml"})
+    with_one = project.deploy(app_hooks={"after_migrate": "hooks/after_migrate.yml"})
     assert len(moments(project)) == 1
     project.commit({"CHANGES": "three"})
     without = project.deploy()
@@ -82,6 +82,14 @@ def test_no_hook_is_no_task(project: Project) -> None:
     recap, other = (run.recap[project.host.container] for run in (without, with_one))
     assert recap["ok"] == other["ok"] - 2
     assert project.host.run(["test", "-e", "/root/moments"], check=False).returncode
+
+
+def test_one_before_the_build_may_change_what_is_asked_for(project: Project) -> None:
+    project.commit({"CHANGES": "three and a half"})
+    run = project.deploy(app_hooks={"before_build": "hooks/before_build.yml"})
+    assert len(moments(project)) == 1
+    task = run.stdout.index("Build the virtualenv")
+    assert run.stdout[task:].splitlines()[1] == f"ok: [{project.host.container}]"
 
 
 def test_those_of_the_handover_run_at_a_rollback_too(project: Project) -> None:

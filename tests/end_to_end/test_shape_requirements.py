@@ -41,10 +41,13 @@ def virtualenv(project: Project) -> str:
 
 
 def was_built(run: PlaybookRun) -> bool:
-    """Whether a run with -v built a virtualenv."""
+    """Whether a run with -v built a virtualenv; where one was there, the step was not taken."""
     found = re.search(r"^ +built: (true|false)$", run.stdout, re.MULTILINE)
-    assert found, run.stdout
-    return found[1] == "true"
+    if found:
+        return found[1] == "true"
+    step = run.stdout.index("Build the virtualenv")
+    assert run.stdout[step:].splitlines()[1].startswith("skipping: ")
+    return False
 
 
 # -- requirements files ----------------------------------------------------------------------------
