@@ -36,6 +36,8 @@ class App:
         self.journal = os.path.join(self.home, "journal.json")
         self.backups = os.path.join(self.home, "backups")
         self.lock = os.path.join(self.home, "lock.json")
+        # While it is there, the web server answers 503.
+        self.maintenance = os.path.join(self.home, "maintenance")
         self.etc = os.path.join(root, "etc", name)
         self.database_environment = os.path.join(self.etc, "database.env")
         self.run = os.path.join(root, "run", name)

@@ -5,7 +5,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import IO, Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -22,13 +22,16 @@ def run(
     user: str | None = None,
     cwd: str = "/",
     environment: Mapping[str, str] | None = None,
-    stdin: str | None = None,
+    stdin: str | IO[bytes] | None = None,
+    stdout: IO[bytes] | None = None,
     timeout: float | None = None,
     umask: int = 0o022,
 ) -> subprocess.CompletedProcess[str]:
     """Run ``argv`` and return what came of it, output decoded and never raising on the exit code.
 
     ``user`` becomes the process's user, with all of that user's groups; ``timeout`` is in seconds.
+    An open file as ``stdin`` or ``stdout`` is read or written by a process that could not open it
+    itself.
     The environment holds PATH, HOME, LANG and what is given, nothing of the caller's.
     Raises GreenroomError when the command is not there or takes too long.
     """
@@ -43,14 +46,17 @@ def run(
             "extra_groups": os.getgrouplist(user, entry.pw_gid),
             "umask": umask,
         }
+    source: dict[str, Any] = {"stdin": subprocess.DEVNULL if stdin is None else stdin}
+    if isinstance(stdin, str):
+        source = {"input": stdin}
     try:
         return subprocess.run(
             list(argv),
             cwd=cwd,
             env={**base, **(environment or {})},
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
+            **source,
+            stdout=stdout or subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
             errors="replace",
             timeout=timeout,
@@ -66,7 +72,7 @@ def run(
 
 
 def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
-    """Run ``argv`` and return its standard output.
+    """Run ``argv`` and return its standard output, empty where that went to a file.
 
     Raises GreenroomError when it cannot run, and, with the end of its output, when it exits with
     anything but 0.
@@ -76,12 +82,13 @@ def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
         result = run(argv, **options)
     except GreenroomError as error:
         raise GreenroomError(f"{what} failed: {error}") from error
+    output = result.stdout or ""
     if result.returncode != 0:
         raise GreenroomError(
-            f"{what} failed (exit {result.returncode}):\n{tail(result.stdout + result.stderr)}",
+            f"{what} failed (exit {result.returncode}):\n{tail(output + result.stderr)}",
             exit_code=result.returncode,
         )
-    return result.stdout
+    return output
 
 
 def tail(text: str, lines: int = 25) -> str:

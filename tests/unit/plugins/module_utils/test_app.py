@@ -21,6 +21,7 @@ def test_the_rooms() -> None:
         "current": "/srv/blog/current",
         "journal": "/srv/blog/journal.json",
         "backups": "/srv/blog/backups",
+        "maintenance": "/srv/blog/maintenance",
         "lock": "/srv/blog/lock.json",
         "etc": "/etc/blog",
         "database_environment": "/etc/blog/database.env",
