@@ -22,6 +22,8 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     head = f"{app} on {host}: " + (
         f"release {serving} serves, {status['health']}" if serving else status["health"]
     )
+    if status["database"]:
+        head += f"; {status['database']}"
     if status["locked"]:
         head += f"; {status['locked']} is deploying or rolling back now"
     rows = [("", "RELEASE", "REVISION", "AGE", "BY", "STATE", "SUBJECT")]

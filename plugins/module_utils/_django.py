@@ -75,11 +75,29 @@ def start_django(
     said, answered, answer = result.stdout.rpartition(f"\n{token}")
     if result.returncode != 0 or not answer:
         output = said if answered else result.stdout  # never the answer: it may name a password
+        doing = ", ".join(request["steps"]) or "the settings"
         raise GreenroomError(
-            f"Django did not get through {', '.join(request['steps'])} of release {number} "
-            f"(exit {result.returncode}). The app's own words:\n{tail(output + result.stderr)}"
+            f"Django did not get through {doing} of release {number} (exit {result.returncode}). "
+            f"The app's own words:\n{tail(output + result.stderr)}"
         )
     found = json.loads(answer)
     if "refusal" in found:
         raise GreenroomError(found["refusal"], **found.get("details", {}))
     return found
+
+
+def connections_of(app: App, number: int, timeout: float) -> dict[str, dict[str, Any]]:
+    """How the databases in the settings of release ``number`` are reached: only Django knows.
+
+    Passwords are in it. ``timeout`` is in seconds. Raises GreenroomError.
+    """
+    request = {
+        "steps": [],
+        "tree": app.release(number),
+        "static_root": "",
+        "wsgi": "",
+        "connections": True,
+    }
+    found = start_django(app, number, read_manifest(app, number), request, timeout)
+    connections: dict[str, dict[str, Any]] = found["connections"]
+    return connections

@@ -2,10 +2,12 @@
 #
 # This file is not imported on the host: its text is given to the release's own Python, which runs
 # it as the app's user, in the folder of manage.py. It does in one process what `manage.py
-# collectstatic`, `check` and `migrate` would do in three, since a Django start is what these cost.
+# collectstatic`, `check` and `showmigrations` would do in three, since a Django start is what these
+# cost.
 #
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
-# it will be served), wsgi, token, connections (whether to tell how the databases are reached).
+# it will be served), wsgi, token, may_be_ahead (whether the databases may have had migrations that
+# the release does not know), connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -68,7 +70,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
         elif step == "check":
             answer["warnings"] = check(answer["wsgi"])
         elif step == "migrate":
-            answer["migrated"] = migrate(request["databases"])
+            answer.update(look_at_migrations(request["databases"], request["may_be_ahead"]))
     return answer
 
 
@@ -216,12 +218,15 @@ def check(wsgi: str) -> str:
     return warnings
 
 
-def migrate(databases: list[str]) -> dict[str, list[str]]:
-    """Apply what waits, database after database; the names of what was applied."""
+def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, Any]:
+    """Which migrations wait, database after database, and which files the release has.
+
+    Applied ones that the release does not have are refused: its code was never tried with them.
+    """
     from django.db import connections  # type: ignore[import-not-found]
     from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-not-found]
 
-    applied = {}
+    waiting, files, unknown = {}, set(), set()
     for alias in databases:
         if alias not in connections:
             raise RefusalError(
@@ -229,11 +234,27 @@ def migrate(databases: list[str]) -> dict[str, list[str]]:
                 f"{', '.join(sorted(connections))}."
             )
         executor = MigrationExecutor(connections[alias])
-        waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        applied[alias] = [f"{migration.app_label}.{migration.name}" for migration, _ in waiting]
-        if waiting:
-            call("migrate", database=alias, interactive=False)
-    return applied
+        loader = executor.loader
+        for (app, name), migration in loader.disk_migrations.items():
+            files.add(f"{app}.{name}")
+            files.update(f"{a}.{n}" for a, n in migration.replaces)  # of a squashed one
+        ahead = sorted(
+            f"{app}.{name}"
+            for app, name in executor.recorder.applied_migrations()
+            if app in loader.migrated_apps and f"{app}.{name}" not in files
+        )
+        if ahead and not may_be_ahead:
+            raise RefusalError(
+                f"The database {alias!r} is ahead of this revision, which does not have "
+                f"{', '.join(ahead)}. Deploy a revision that has it, or go to a release that has: "
+                "rollback.yml -e rev=NUMBER (status.yml lists them). To reverse it first: "
+                "rollback.yml -e migrations=reverse, and then deploy. Where this code is known to "
+                "live with it: -e allow_database_ahead=true"
+            )
+        unknown.update(ahead)
+        plan = executor.migration_plan(loader.graph.leaf_nodes())
+        waiting[alias] = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
+    return {"waiting": waiting, "migrations": sorted(files), "ahead": sorted(unknown)}
 
 
 def call(command: str, **options: Any) -> str:

@@ -24,11 +24,17 @@ class Journal:
 
     Each entry is a dict with at least ``number``, ``revision``, ``result``, and ``before``: the
     number of the release that served when this one took the stage (None for the first).
+
+    ``reversing`` is there while a rollback has its hands in the database: ``to``, the release that
+    it goes to, ``code``, whose code reverses, and ``before``, what was applied, by database.
     """
 
-    def __init__(self, path: str, entries: Iterable[Entry] = ()) -> None:
+    def __init__(
+        self, path: str, entries: Iterable[Entry] = (), reversing: Entry | None = None
+    ) -> None:
         self.path = path
         self.entries = list(entries)
+        self.reversing = reversing
 
     @classmethod
     def read(cls, path: str) -> Journal:
@@ -38,7 +44,8 @@ class Journal:
         """
         try:
             with open(path, encoding="utf-8") as file:
-                entries = json.load(file)["releases"]
+                content = json.load(file)
+            entries = content["releases"]
             for entry in entries:
                 if not isinstance(entry["number"], int) or not isinstance(entry["result"], str):
                     raise TypeError("an entry without number and result")
@@ -49,11 +56,14 @@ class Journal:
                 f"{path} is damaged ({error}). Put a copy of it back, or move it away and deploy: "
                 "a new journal then starts above the releases that are on disk."
             ) from error
-        return cls(path, entries)
+        return cls(path, entries, content.get("reversing"))
 
     def write(self) -> None:
         """Save it, in one step. Only root can read it: it says who did what."""
-        write_json(self.path, {"releases": self.entries}, mode=0o640)
+        content: dict[str, Any] = {"releases": self.entries}
+        if self.reversing:
+            content["reversing"] = self.reversing
+        write_json(self.path, content, mode=0o640)
 
     def last_number(self) -> int:
         """The highest number that was ever given, 0 where none was."""

@@ -4,11 +4,17 @@
 # green room is not affected.
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove, write_file
+
+
+def is_on(app: App) -> bool:
+    """Whether visitors get that page."""
+    return os.path.lexists(app.maintenance)
 
 
 def switch_on(app: App, why: str) -> None:

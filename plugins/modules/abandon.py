@@ -11,6 +11,8 @@ short_description: Give up a deploy or rollback that failed, and leave the host 
 description:
   - Puts the release that served before back on stage where it had left already, stops the one that
     failed, closes its entry in the journal, and gives the app's lock back.
+  - Migrations that the failed release applied are reversed where they can be; those that a rollback
+    reversed are applied again.
   - The tree of the release that failed last stays on disk to be looked at, until the next deploy.
 version_added: 0.1.0
 author:
@@ -71,18 +73,24 @@ serving:
   description: The number of the release that serves now, 0 where none does.
   returned: success
   type: int
+database:
+  description: What became of the database, in a sentence; empty where nothing did.
+  returned: success
+  type: str
 """
 
 import os
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     BUILDING,
     FAILED,
     Journal,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import settle, undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
@@ -107,6 +115,19 @@ def restore_stage(app: App, service: Systemd, before: int) -> None:
         app.put_on_stage(before)
     elif os.path.lexists(app.current):
         os.unlink(app.current)
+
+
+def restore_database(app: App, journal: Journal, number: int, action: str) -> str:
+    """Have the database fit the release that serves; what became of it, in a sentence."""
+    entry = journal.find(number)
+    try:
+        sentences = [settle(app, journal)]
+        # Also a rollback that went forward has applied some.
+        if entry is not None and (action == "deploy" or entry.get("migrations", {}).get("again")):
+            sentences.append(undo(app, entry))
+    except GreenroomError as error:
+        return str(error)
+    return " ".join(sentence for sentence in sentences if sentence)
 
 
 def close_entry(journal: Journal, number: int, action: str, note: str) -> None:
@@ -137,25 +158,27 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     lock = Lock(app.lock)
     holder = lock.holder()
     if check_mode or holder is None or holder["token"] != params["holder"]:
-        return {"changed": False, "serving": app.serving() or 0}
+        return {"changed": False, "serving": app.serving() or 0, "database": ""}
     service = service_of(app, params["service_manager"])
     journal = Journal.read(app.journal)
     if not number:  # it failed while it was being made, before anybody could say its number
         number = next((e["number"] for e in journal.entries if e["result"] == BUILDING), 0)
     entry = journal.find(number)
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
+    database = ""
     try:
         if ours and number != before:
             if app.serving() == number:
                 restore_stage(app, service, before)
             service.disable(number)
             service.stop(number)
+            database = restore_database(app, journal, number, params["action"])
             close_entry(journal, number, params["action"], params["note"])
             journal.write()
             prune_failures(app, journal)
     finally:
         lock.release(params["holder"])
-    return {"changed": ours, "serving": app.serving() or 0}
+    return {"changed": ours, "serving": app.serving() or 0, "database": database}
 
 
 def main() -> None:

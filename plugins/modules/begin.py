@@ -10,8 +10,10 @@ module: begin
 short_description: Begin a deploy or a rollback of an app on a host
 description:
   - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
-  - What an earlier run that died left in the journal is put right. A release that it had already
-    put on stage counts as good, since it was proved before; any other counts as failed.
+  - What an earlier run that died left behind is put right. A release that it had already put on
+    stage counts as good, since it was proved before; any other counts as failed, and its migrations
+    are reversed where they can be. A rollback that died between reversing and the handover is
+    undone.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -120,6 +122,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     Journal,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import settle, undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 OPTIONS = {
@@ -136,8 +139,8 @@ OPTIONS = {
 }
 
 
-def repair(journal: Journal, serving: int | None) -> list[str]:
-    """Put right what a run that died left behind; a sentence for each thing.
+def repair(app: App, journal: Journal, serving: int | None, check_mode: bool) -> list[str]:
+    """Put right what a run that died left behind, in journal and database; a sentence for each.
 
     Nobody else is at work: the lock is ours. A release that is still being built is nobody's then.
     """
@@ -148,7 +151,11 @@ def repair(journal: Journal, serving: int | None) -> list[str]:
         entry["result"] = GOOD if entry["number"] == serving else FAILED
         entry.setdefault("note", "the run that made it died")
         repaired.append(f"release {entry['number']}: its run died; it counts as {entry['result']}")
-    return repaired
+        if entry["result"] == FAILED and not check_mode:
+            repaired.append(undo(app, entry))
+    if not check_mode:
+        repaired.append(settle(app, journal))
+    return [sentence for sentence in repaired if sentence]
 
 
 def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -170,7 +177,7 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     try:
         journal = Journal.read(app.journal)
         serving = app.serving()
-        repaired = repair(journal, serving)
+        repaired = repair(app, journal, serving, check_mode)
         if repaired and not check_mode:
             journal.write()
     except GreenroomError:

@@ -12,6 +12,7 @@ description:
   - Has the release come up at boot, and points the app's C(current) at it with one rename. The web
     server finds the release's socket and static files below C(current) at every request, so new
     requests reach the new release from that moment on, with no reload.
+  - Ends a maintenance that a rollback began, since it could serve only from now on.
   - Then asks for the health page through the web server. Where that fails, the release before is
     put back on stage at once, and the module fails.
   - The release that leaves goes on running. M(greenroom.django.record) lets it finish.
@@ -84,6 +85,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App, 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
+from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
+    is_on,
+    switch_off,
+    switch_on,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
@@ -136,10 +142,14 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         replace_link(beside, app.release(before))
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
+    closed = is_on(app)  # since neither release could live with what the database was meanwhile
     app.put_on_stage(number)
+    switch_off(app)
     answer = smoke(params["host"], params["path"], params["status"], params["port"])
     if is_good(answer, params["status"], params["host"]):
         return result
+    if closed:
+        switch_on(app, f"release {number} did not take the stage")
     if before:
         app.put_on_stage(before)
     else:

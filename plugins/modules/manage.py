@@ -7,10 +7,13 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: manage
-short_description: Collect static files, check and migrate, in one Django start
+short_description: Collect static files, check, and see which migrations wait, in one Django start
 description:
-  - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(migrate) do, as the
-    app's user and with the environment that the service will have, in one process.
+  - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(showmigrations) do,
+    as the app's user and with the environment that the service will have, in one process.
+  - Migrations that wait are for M(greenroom.django.migrations) to apply. Mostly there are none.
+  - Refuses a database that is ahead of the release, which is one that had migrations applied whose
+    files the release does not have.
   - A second call for the same release does only the steps that are still to be done.
   - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive
     the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public;
@@ -28,16 +31,20 @@ options:
     type: int
     required: true
   steps:
-    description: What to do, in this order.
+    description: What to do, in this order. V(migrate) only looks which migrations wait.
     type: list
     elements: str
     choices: [collectstatic, check, migrate]
     default: [collectstatic, check, migrate]
   databases:
-    description: The databases to migrate, by their names in the settings.
+    description: The databases to look at, by their names in the settings.
     type: list
     elements: str
     default: [default]
+  may_be_ahead:
+    description: Don't refuse a database that is ahead of the release.
+    type: bool
+    default: false
   static_url:
     description: The path under which the web server serves the static files.
     type: str
@@ -56,7 +63,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Collect, check and migrate release 43
+- name: Collect, check, and see which migrations of release 43 wait
   greenroom.django.manage:
     app: blog
     release: 43
@@ -64,8 +71,8 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
-migrated:
-  description: For each database, the migrations that were applied, in their order.
+waiting:
+  description: For each database, the migrations that wait, in their order.
   returned: when the migrate step ran
   type: dict
 collected:
@@ -111,6 +118,7 @@ OPTIONS = {
     "release": {"type": "int", "required": True},
     "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
+    "may_be_ahead": {"type": "bool", "default": False},
     "static_url": {"type": "str", "default": "/static/"},
     "timeout": {"type": "int", "default": 1800},
 }
@@ -167,6 +175,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     request = {
         "steps": steps,
         "databases": params["databases"],
+        "may_be_ahead": params["may_be_ahead"],
         "tree": app.release(number),
         "static_root": public,
         "static_url": params["static_url"],
@@ -182,12 +191,11 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         publish(
             app, number, found["static_root"] if found["collected"] is not None else None, public
         )
-    write_json(
-        manifest_path(app, number), {**manifest, "wsgi": found["wsgi"], "done": done + steps}
-    )
-    result = {
-        key: found[key] for key in ("migrated", "collected", "django", "wsgi") if key in found
-    }
+    manifest.update(wsgi=found["wsgi"], done=done + steps)
+    if "migrations" in found:  # for the day when another release has to tell what it has more
+        manifest.update(migrations=found["migrations"], ahead=found["ahead"])
+    write_json(manifest_path(app, number), manifest)
+    result = {key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found}
     if "collectstatic" in steps and found.get("static_app") and not found["static_root"]:
         result["warnings"] = [
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "

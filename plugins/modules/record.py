@@ -90,8 +90,10 @@ import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._django import read_manifest
 from ansible_collections.greenroom.django.plugins.module_utils._journal import BAD, GOOD, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import keeper
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
@@ -115,6 +117,7 @@ def close_entry(journal: Journal, params: dict[str, Any], now: int) -> None:
     entry["result"] = GOOD
     entry["on_stage"] = now
     entry.pop("note", None)
+    entry.get("migrations", {}).pop("again", None)
     left = journal.find(params["before"])
     if params["action"] == "rollback" and left is not None and left["number"] > entry["number"]:
         left["result"] = BAD
@@ -139,12 +142,16 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app, serving = App(params["app"]), params["release"]
     journal = Journal.read(app.journal)
     close_entry(journal, params, int(time.time()))
+    journal.reversing = None
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)
     pruned = []
     if params["action"] == "deploy":
         kept = journal.to_keep(serving, params["keep"])
+        if read_manifest(app, serving).get("ahead"):
+            # Only the code that applied what this release does not know can reverse it one day.
+            kept.add(keeper(app, journal, serving))
         pruned = prune(app, journal, kept | {serving, *stopped})
     Lock(app.lock).release(params["holder"])
     return {"changed": True, "stopped": stopped, "pruned": pruned}

@@ -30,6 +30,11 @@ options:
     description: The HTTP status that a healthy release answers.
     type: int
     default: 200
+  databases:
+    description: The databases to look at, by their names in the settings.
+    type: list
+    elements: str
+    default: [default]
   service_manager:
     description: What keeps the app's releases running.
     type: str
@@ -58,6 +63,11 @@ serving:
   description: The number of the release on stage, 0 where there is none.
   returned: success
   type: int
+database:
+  description: How the databases differ from what the release that serves was written for, in a
+    sentence; empty where they don't.
+  returned: success
+  type: str
 health:
   description: V(healthy), or what came instead.
   returned: success
@@ -81,9 +91,15 @@ import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import ask
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import (
+    migrations_of,
+    names,
+    run_migrations,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
@@ -92,6 +108,7 @@ OPTIONS = {
     "host": {"type": "str", "required": True},
     "path": {"type": "str", "default": "/"},
     "status": {"type": "int", "default": 200},
+    "databases": {"type": "list", "elements": "str", "default": ["default"]},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
 }
 
@@ -107,6 +124,24 @@ def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
     return f"{answer}; its service is {state}"
 
 
+def database(app: App, serving: int | None, databases: list[str]) -> str:
+    """Whether the databases have other migrations than the release on stage, in a sentence."""
+    if serving is None or migrations_of(app, serving) is None:
+        return ""
+    try:
+        found = run_migrations(app, serving, "look", databases, timeout=60)
+    except GreenroomError as error:
+        return f"the database cannot be looked at: {str(error).strip().splitlines()[-1]}"
+    missing = [name for each in found.values() for name in each["missing"]]
+    waiting = [name for each in found.values() for name in names(each["waiting"])]
+    said = []
+    if missing:
+        said.append(f"the database is ahead of it by {', '.join(dict.fromkeys(missing))}")
+    if waiting:
+        said.append(f"the database lacks {', '.join(dict.fromkeys(waiting))}")
+    return "; ".join(said)
+
+
 def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Look; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
@@ -116,6 +151,7 @@ def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     return {
         "changed": False,
         "serving": serving or 0,
+        "database": database(app, serving, params["databases"]),
         "health": health(app, serving, params),
         "locked": (Lock(app.lock).holder() or {}).get("by", ""),
         "releases": [

@@ -75,6 +75,15 @@ def _between(least: int, most: int = 2**31) -> Check:
     )
 
 
+def _one_of(*words: str) -> Check:
+    return lambda value: value in words
+
+
+def _is_boolean(value: Any) -> bool:
+    """What Ansible takes for yes or no; from the command line it comes as text."""
+    return str(value).lower() in {str(word) for word in BOOLEANS_TRUE | BOOLEANS_FALSE}
+
+
 def _is_command(value: Any) -> bool:
     """What can be split into words as a shell would."""
     try:
@@ -125,7 +134,17 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_health_path": ("a path that begins with a slash", _matches(r"/[!-~]*")),
     "app_health_status": ("an HTTP status, 200 to 599", _between(200, 599)),
     "app_health_timeout": ("a number of seconds, 1 at least", _between(1)),
+    "app_migrate_timeout": ("a number of seconds, 1 at least", _between(1)),
+    "migrations": ("auto, keep or reverse", _one_of("auto", "keep", "reverse")),
+    "migration": (
+        "a migration to go to, such as shows.0007 or shows.zero",
+        _or_empty(_matches(r"[A-Za-z_]\w*\.\w+")),
+    ),
+    "allow_database_ahead": ("yes or no", _is_boolean),
+    "allow_backwards_incompatible": ("yes or no", _is_boolean),
     "app_keep_releases": ("2 or more", _between(2)),
+    "app_keep_snapshots": ("1 or more", _between(1)),
+    "app_keep_snapshots_days": ("a number of days, 1 at least", _between(1)),
     "app_free_space": ("a number of MiB, 0 at least", _between(0)),
     "app_free_inodes": ("a number, 0 at least", _between(0)),
 }
@@ -192,13 +211,10 @@ def _shown(name: str, value: Any) -> str:
     )
 
 
-# Numbers count there too.
-_BOOLEANS = {str(value) for value in BOOLEANS_TRUE | BOOLEANS_FALSE}
-
 _is_of_type: dict[str, Check] = {
     "str": lambda value: isinstance(value, (str, int, float)),
     "int": lambda value: bool(re.fullmatch(r"-?[0-9]+", str(value))),
-    "bool": lambda value: str(value).lower() in _BOOLEANS,
+    "bool": _is_boolean,
     "list": lambda value: isinstance(value, Sequence) and not isinstance(value, str),
     "dict": lambda value: isinstance(value, Mapping),
 }

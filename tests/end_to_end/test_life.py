@@ -361,9 +361,10 @@ def test_retention_keeps_what_is_needed(host: Host, playbill: Example) -> None:
     assert host.get(stylesheet(host)).status == 200
 
 
-def test_the_current_release_comes_up_after_a_reboot(host: Host) -> None:
+def test_the_current_release_comes_up_after_a_reboot(host: Host, playbill: Example) -> None:
     now = serving(host)
     host.reboot()
+    playbill.follow(host)  # it may have another address now
     for _ in range(100):
         if host.get("/").status == 200:
             break

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+
+DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
+UV = str(Path(sys.executable).with_name("uv"))
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+# For what is Greenroom's own affair, and the same with every Django.
+with_the_newest = pytest.mark.parametrize("venv", ["newest"], indirect=True, scope="session")
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -52,3 +59,21 @@ def app(tmp_path: Path) -> App:
     for room in (app.releases, app.venvs, app.shared, app.build, app.etc, app.run):
         os.makedirs(room)
     return app
+
+
+@pytest.fixture(scope="session", params=DJANGOS)
+def venv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtualenv with one Django. It fails, and is not left out, where there is no index."""
+    folder = tmp_path_factory.mktemp("django") / "venv"
+    environment = dict(os.environ)
+    if os.path.exists(CERTIFICATES):
+        environment["UV_SYSTEM_CERTS"] = "1"  # what the machine trusts, uv trusts
+    for command in (
+        ["venv", "--python", sys.executable, str(folder)],
+        ["pip", "install", "--python", str(folder / "bin/python"), DJANGOS[request.param]],
+    ):
+        done = subprocess.run(
+            [UV, *command, "--quiet"], env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+    return folder

@@ -42,6 +42,7 @@ def test_a_table_that_a_person_reads() -> None:
         "serving": 3,
         "health": "healthy",
         "locked": "",
+        "database": "",
         "releases": [
             release(12, "failed", False, age=9, by="bob@desk"),
             release(4, "bad", True, subject="x" * 60),
@@ -60,7 +61,13 @@ def test_a_table_that_a_person_reads() -> None:
 
 
 def test_a_host_with_no_release() -> None:
-    status = {"serving": 0, "health": "nothing serves", "locked": "ada@laptop", "releases": []}
+    status = {
+        "serving": 0,
+        "health": "nothing serves",
+        "database": "",
+        "locked": "ada@laptop",
+        "releases": [],
+    }
     assert status_table(status, "web1", "blog") == (
         "blog on web1: nothing serves; ada@laptop is deploying or rolling back now\n"
         "  (no release yet)\n"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import st
 from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
-# The two long-term ones, and the newest that there is for this Python.
-DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
-UV = str(Path(sys.executable).with_name("uv"))
-CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
-NUMBER = 7
+from tests.unit.conftest import with_the_newest
 
-# For what is Greenroom's own affair, and the same with every Django.
-with_the_newest = pytest.mark.parametrize("venv", ["newest"], indirect=True, scope="session")
+NUMBER = 7
 
 SETTINGS = """
 import os
@@ -74,24 +68,6 @@ PROJECT = {
 }
 
 
-@pytest.fixture(scope="session", params=DJANGOS)
-def venv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtualenv with one Django. It fails, and is not left out, where there is no index."""
-    folder = tmp_path_factory.mktemp("django") / "venv"
-    environment = dict(os.environ)
-    if os.path.exists(CERTIFICATES):
-        environment["UV_SYSTEM_CERTS"] = "1"  # what the machine trusts, uv trusts
-    for command in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin/python"), DJANGOS[request.param]],
-    ):
-        done = subprocess.run(
-            [UV, *command, "--quiet"], env=environment, capture_output=True, text=True
-        )
-        assert done.returncode == 0, done.stderr
-    return folder
-
-
 class Release:
     """Release 7 of the app, as it is once its virtualenv is there."""
 
@@ -113,7 +89,13 @@ class Release:
     def environment(self, variables: dict[str, str]) -> None:
         Path(self.app.environment(NUMBER)).write_text(dump_environment(variables))
 
-    def do(self, *steps: str, databases: tuple[str, ...] = ("default",), wsgi: str = "") -> Any:
+    def do(
+        self,
+        *steps: str,
+        databases: tuple[str, ...] = ("default",),
+        wsgi: str = "",
+        ahead: bool = False,
+    ) -> Any:
         manifest = {"directory": ".", "settings_module": "project.settings"}
         request = {
             "steps": steps,
@@ -122,6 +104,7 @@ class Release:
             "static_root": str(self.static),
             "static_url": "/static/",
             "wsgi": wsgi,
+            "may_be_ahead": ahead,
         }
         return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
@@ -151,33 +134,60 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
         "wsgi": "project.wsgi:application",
         "debug": False,
         "collected": f"2 static files copied to '{release.static}'.",
-        "migrated": {"default": ["shop.0001_initial", "shop.0002_more"]},
+        "waiting": {"default": ["shop.0001_initial", "shop.0002_more"]},
+        "migrations": ["shop.0001_initial", "shop.0002_more"],
+        "ahead": [],
     }
     assert version[0].isdigit()
     assert "(security.W001)" in warnings  # one of those for deployment alone
     assert "\x1b" not in warnings
     assert files(release.static) == ["shop/a.css", "shop/b.css"]
-    assert os.path.getsize(os.path.join(release.app.shared, "db.sqlite3")) > 0
 
     again = release.do("collectstatic", "migrate")
-    assert again["migrated"] == {"default": []}
+    assert again["waiting"] == found["waiting"], "they are only looked at"
     assert again["collected"].startswith("0 static files copied")
     assert "warnings" not in again
 
 
-def test_a_second_database_has_its_own_migrate(release: Release) -> None:
+def test_each_database_has_its_own_that_wait(release: Release) -> None:
     other = os.path.join(release.app.shared, "archive.sqlite3")
     release.write(
         "project/settings.py",
         SETTINGS + f'DATABASES["archive"] = {{**DATABASES["default"], "NAME": "{other}"}}\n',
     )
-    assert release.do("migrate", databases=("archive",))["migrated"] == {
-        "archive": ["shop.0001_initial", "shop.0002_more"]
-    }
-    assert release.do("migrate", databases=("default", "archive"))["migrated"] == {
+    had(other, "shop.0001_initial")
+    assert release.do("migrate", databases=("default", "archive"))["waiting"] == {
         "default": ["shop.0001_initial", "shop.0002_more"],
-        "archive": [],
+        "archive": ["shop.0002_more"],
     }
+
+
+def had(database: str, *migrations: str) -> None:
+    """Have a database remember migrations that were applied to it."""
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS django_migrations "
+            "(id integer PRIMARY KEY, app text, name text, applied datetime)"
+        )
+        connection.executemany(
+            "INSERT INTO django_migrations (app, name, applied) VALUES (?, ?, '2026-01-01')",
+            [name.split(".") for name in migrations],
+        )
+    connection.close()
+
+
+@with_the_newest
+def test_a_database_that_is_ahead_is_refused(release: Release) -> None:
+    database = os.path.join(release.app.shared, "db.sqlite3")
+    had(database, "shop.0001_initial", "shop.0002_more", "shop.0003_later", "gone.0001_initial")
+    said = release.refused("migrate")
+    assert said.startswith(
+        "The database 'default' is ahead of this revision, which does not have shop.0003_later. "
+    )
+    assert "-e allow_database_ahead=true" in said
+    allowed = release.do("migrate", ahead=True)
+    assert [allowed["waiting"], allowed["ahead"]] == [{"default": []}, ["shop.0003_later"]]
 
 
 NOTHING_TO_COLLECT = {

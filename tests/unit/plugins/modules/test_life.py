@@ -285,7 +285,7 @@ def test_a_deploy_that_fails_before_the_handover(host: Host) -> None:
     number = host.make(begun)["number"]
     host.services.start(number)
     note = "Release 2 did not prove itself.\nTraceback:\n  long\nKeyError: 'till'\n"
-    assert host.abandon(begun, number, note=note) == {"changed": True, "serving": 1}
+    assert host.abandon(begun, number, note=note) == {"changed": True, "serving": 1, "database": ""}
     entry = Journal.read(host.app.journal).get(2)
     assert (entry["result"], entry["note"]) == (
         "failed",
@@ -319,7 +319,7 @@ def test_a_first_deploy_that_fails_leaves_an_empty_stage(host: Host) -> None:
     host.answer = Answer(None, error="refused")
     with pytest.raises(GreenroomError, match=r"came was no answer \(refused\)\. Nothing serves\."):
         host.take_stage(number)
-    assert host.abandon(begun, number) == {"changed": True, "serving": 0}
+    assert host.abandon(begun, number) == {"changed": True, "serving": 0, "database": ""}
     assert not os.path.lexists(host.app.current)
     host.answer = Answer(200, "OK")
     assert host.deploy() == 2
@@ -339,7 +339,7 @@ def test_a_failure_after_the_handover_brings_the_one_before_back(host: Host, act
     host.take_stage(number)
     assert host.app.serving() == number
     host.services.up.remove(2)  # it would have to be started again
-    assert host.abandon(begun, number, action) == {"changed": True, "serving": 2}
+    assert host.abandon(begun, number, action) == {"changed": True, "serving": 2, "database": ""}
     expected = {1: "good", 2: "good"} | ({3: "failed"} if action == "deploy" else {})
     assert host.results() == expected
     assert host.on_disk() == sorted(expected)
@@ -402,7 +402,7 @@ def test_another_run_finds_the_lock_and_leaves_all_alone(host: Host) -> None:
     number = host.make(ours)["number"]
     theirs = {"token": "run-9", "serving": 1}
     before = host.snapshot()
-    assert host.abandon(theirs, number) == {"changed": False, "serving": 1}
+    assert host.abandon(theirs, number) == {"changed": False, "serving": 1, "database": ""}
     assert unlock.unlock({"app": "blog", "holder": "run-9"}, False) == {
         "changed": False,
         "held": False,
@@ -431,6 +431,7 @@ def test_a_host_that_was_not_prepared(host: Host) -> None:
 def test_the_status_tells_all_that(host: Host) -> None:
     def ask() -> dict[str, Any]:
         params = {"app": "blog", "host": "a.example", "path": "/", "status": 200}
+        params |= {"databases": ["default"]}
         return status.status({**params, "service_manager": "systemd"}, False)
 
     assert ask() == {
@@ -438,6 +439,7 @@ def test_the_status_tells_all_that(host: Host) -> None:
         "serving": 0,
         "health": "nothing serves",
         "locked": "",
+        "database": "",
         "releases": [],
     }
     host.deploy("First")

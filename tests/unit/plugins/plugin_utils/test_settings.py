@@ -158,7 +158,21 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         [199, 600, "ok", "", None, 20.5, -200, True],
     ),
     "app_health_timeout": ([1, 600, "30"], [0, -1, "soon", "", None, 1.5, True]),
+    "app_migrate_timeout": ([1, 1800, "60"], [0, -1, "soon", "", None, 1.5, True]),
+    "migrations": (["auto", "keep", "reverse"], ["", "Auto", "back", True, None, "keep\n"]),
+    "migration": (
+        ["", "shows.0007", "shows.0007_fill_stage", "shows.zero"],
+        ["shows", "0007", "shows.", "shows.0007;id", "shows 0007", "../a.b", "shows.0007\n", 7],
+    ),
+    **dict.fromkeys(
+        ("allow_database_ahead", "allow_backwards_incompatible"),
+        ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
+    ),
     "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
+    **dict.fromkeys(
+        ("app_keep_snapshots", "app_keep_snapshots_days"),
+        ([1, 30, "10"], [0, -5, "all", "", None, True]),
+    ),
     "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
 }

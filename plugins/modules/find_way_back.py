@@ -1,0 +1,173 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: find_way_back
+short_description: Decide what becomes of the database when another release takes the stage
+description:
+  - Compares what is applied with the files of the release that is gone to. Migrations that it does
+    not have either stay, or are reversed.
+  - Those that the older code can live with stay, so that nothing is lost and the way back takes
+    seconds. Those that it cannot live with are reversed, where reversing drops nothing that was
+    written. In all other cases the module fails, before anything was changed, and says which
+    migrations, tables and columns, how many rows, and the words to go on.
+  - Only the code of the newer release can reverse its migrations. It is still on disk.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  release:
+    description: The number of the release that is gone to.
+    type: int
+    required: true
+  serving:
+    description: The number of the release that serves, 0 where none does.
+    type: int
+    default: 0
+  databases:
+    description: The databases, by their names in the settings.
+    type: list
+    elements: str
+    default: [default]
+  migrations:
+    description:
+      - V(auto) decides as above. V(keep) reverses nothing. V(reverse) takes back all that the
+        release does not have, whatever is dropped.
+    type: str
+    choices: [auto, keep, reverse]
+    default: auto
+  migration:
+    description: Go to this migration, as C(app.0007) or C(app.zero), and decide nothing.
+    type: str
+    default: ""
+  timeout:
+    description: How long Django may take to look, in seconds.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: It only looks.
+  diff_mode:
+    support: none
+    description: The result lists what stays and what is reversed.
+"""
+
+EXAMPLES = r"""
+- name: Decide what becomes of the migrations that release 42 does not have
+  greenroom.django.find_way_back:
+    app: blog
+    release: 42
+    serving: 45
+"""
+
+RETURN = r"""
+code:
+  description: The release whose code knows all migrations that are applied.
+  returned: success
+  type: int
+step:
+  description: What M(greenroom.django.migrations) has to do, C(apply), C(reverse) or C(go_to);
+    empty for nothing.
+  returned: success
+  type: str
+reverse:
+  description: For each database, the migrations to reverse.
+  returned: success
+  type: dict
+keep:
+  description: For each database, the migrations that stay though the release does not have them.
+  returned: success
+  type: dict
+before_handover:
+  description: Whether the release can serve only after that.
+  returned: success
+  type: bool
+"""
+
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import (
+    decide,
+    keeper,
+    migrations_of,
+    run_migrations,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "release": {"type": "int", "required": True},
+    "serving": {"type": "int", "default": 0},
+    "databases": {"type": "list", "elements": "str", "default": ["default"]},
+    "migrations": {"type": "str", "choices": ["auto", "keep", "reverse"], "default": "auto"},
+    "migration": {"type": "str", "default": ""},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
+    """Compare and decide; the result of the module. Raises GreenroomError."""
+    app, number, serving = App(params["app"]), params["release"], params["serving"]
+    nothing = {
+        "changed": False,
+        "code": serving,
+        "step": "",
+        "reverse": {},
+        "keep": {},
+        "before_handover": False,
+    }
+    if not serving or number == serving:
+        return nothing
+    code = keeper(app, Journal.read(app.journal), serving)
+    if params["migration"]:
+        return {**nothing, "code": code, "step": "go_to", "before_handover": True}
+    if number > serving:
+        # Forward again: what was reversed on the way back is applied once more.
+        return {**nothing, "code": number, "step": "apply", "before_handover": True}
+    known = migrations_of(app, number)
+    if known is None:
+        raise GreenroomError(
+            f"Release {number} was made before migrations were recorded, so it cannot be compared. "
+            f"Deploy its revision again: deploy.yml -e rev=REVISION"
+        )
+    if set(migrations_of(app, code) or ()) <= set(known):
+        return nothing  # no Django start for the most common case
+    found = run_migrations(app, code, "look", params["databases"], params["timeout"], known=known)
+    ahead = {alias: database["ahead"] for alias, database in found.items()}
+    way = decide(ahead, params["migrations"], number)
+    lost = sorted({name for database in found.values() for name in database["missing"]})
+    if lost and way.reverses:
+        raise GreenroomError(
+            f"{', '.join(lost)}: applied by a release that is not on disk any more, and only its "
+            f"code can reverse what release {number} cannot live with. Nothing was changed. Deploy "
+            "that code again first, or leave all as it is: -e migrations=keep"
+        )
+    return {
+        **nothing,
+        "code": code,
+        "step": "reverse" if way.reverses else "",
+        "reverse": way.reverse,
+        "keep": {alias: kept for alias, kept in way.keep.items() if kept},
+        "before_handover": way.before_handover,
+    }
+
+
+def main() -> None:
+    """What Ansible runs."""
+    run_module(OPTIONS, find_way_back)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,331 @@
+"""The database goes along with the release, forwards and back, and no row is lost on the way.
+
+The tests of this module are one story on one host, told in their order: ten releases, each with a
+migration of another kind, and a row that was written on it.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from host import Host, Load, PlaybookRun
+from project import HOME, Project
+
+# What each release's migration does, and the fields of a note after it.
+RELEASES: list[tuple[str, list[str]]] = [
+    ("", []),
+    ('migrations.CreateModel("Tag", [("id", models.BigAutoField(primary_key=True))])', []),
+    (
+        'migrations.AddField("Note", "stage", models.IntegerField(null=True))',
+        ["stage = models.IntegerField(null=True)"],
+    ),
+    (
+        'migrations.AddField("Note", "stars", models.IntegerField(default=0))',
+        ["stage = models.IntegerField(null=True)", "stars = models.IntegerField(default=0)"],
+    ),
+    (
+        'migrations.RenameField("Note", "stars", "rating")',
+        ["stage = models.IntegerField(null=True)", "rating = models.IntegerField(default=0)"],
+    ),
+    ('migrations.RemoveField("Note", "stage")', ["rating = models.IntegerField(default=0)"]),
+    (
+        "migrations.RunPython(shout, whisper)",
+        ["rating = models.IntegerField(default=0)"],
+    ),
+    (
+        'migrations.RunSQL("CREATE INDEX by_rating ON notes_note (rating)", '
+        '"DROP INDEX by_rating")',
+        ["rating = models.IntegerField(default=0)"],
+    ),
+    (
+        'migrations.AddIndex("Note", models.Index(fields=["text"], name="by_text"))',
+        ["rating = models.IntegerField(default=0)"],
+    ),
+    (
+        "migrations.RunPython(shout)",
+        ["rating = models.IntegerField(default=0)"],
+    ),
+]
+MIGRATION = """\
+from django.db import migrations, models
+
+
+def shout(apps, schema_editor):
+    for note in apps.get_model("notes", "Note").objects.all():
+        note.text = note.text.upper()
+        note.save()
+
+
+def whisper(apps, schema_editor):
+    for note in apps.get_model("notes", "Note").objects.all():
+        note.text = note.text.lower()
+        note.save()
+
+
+def stumble(apps, schema_editor):
+    raise RuntimeError("The prompter is ill")
+
+
+class Migration(migrations.Migration):
+    dependencies = [("notes", "{before}")]
+    operations = [{operations}]
+"""
+MODELS = """\
+from django.db import models
+
+
+class Note(models.Model):
+    text = models.TextField()
+    {fields}
+"""
+
+
+def files(number: int, *more: str, fields: tuple[str, ...] = ()) -> dict[str, str]:
+    """What release `number` has over the plain project; `more` operations make one migration."""
+    found = {}
+    operations = [operation for operation, _ in RELEASES[1:number]]
+    if more:
+        operations.append(", ".join(more))
+    before = "0001_initial"
+    for index, operation in enumerate(operations, 2):
+        found[f"notes/migrations/{index:04}_next.py"] = MIGRATION.format(
+            before=before, operations=operation
+        )
+        before = f"{index:04}_next"
+    lines = [*RELEASES[number - 1][1], *fields]
+    found["notes/models.py"] = MODELS.format(fields="\n    ".join(lines))
+    return found
+
+
+def applied(project: Project) -> list[str]:
+    """The app's migrations that the database says are applied."""
+    query = "SELECT name FROM django_migrations WHERE app = 'notes' ORDER BY name"
+    return [row[0] for row in project.sql(query)]
+
+
+def up_to(number: int) -> list[str]:
+    """The migrations of release `number`."""
+    return ["0001_initial", *(f"{index:04}_next" for index in range(2, number + 1))]
+
+
+def columns(project: Project) -> set[str]:
+    """The columns of a note."""
+    return {row[1] for row in project.sql("PRAGMA table_info(notes_note)")}
+
+
+def journal(project: Project) -> dict[int, Any]:
+    """The journal's entries by their numbers."""
+    text = project.host.run(["cat", f"{HOME}/journal.json"]).stdout
+    assert "reversing" not in json.loads(text), "no rollback is half-way"
+    return {entry["number"]: entry for entry in json.loads(text)["releases"]}
+
+
+def notes(project: Project) -> list[str]:
+    """What was written, in the case in which it was."""
+    return [text.lower() for text in project.page()["notes"]]
+
+
+def rollback(project: Project, *arguments: str, check: bool = True) -> PlaybookRun:
+    """Go back, and have nobody left outside."""
+    run = project.host.playbook("rollback.yml", *arguments, check=check)
+    left = project.host.run(["test", "-e", f"{HOME}/maintenance"], check=False).returncode
+    assert left == 1, "the site is still in maintenance"
+    return run
+
+
+@pytest.fixture(scope="module")
+def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The project with room for all of its releases, and nothing deployed."""
+    made = Project.make(host, tmp_path_factory.mktemp("migrations"))
+    made.variables["app_keep_releases"] = 20
+    return made
+
+
+WRITTEN = [f"written on {number}" for number in range(1, 10)]
+
+
+def test_nine_releases_with_a_migration_each(project: Project) -> None:
+    for number in range(1, 10):
+        project.commit(files(number))
+        project.deploy()
+        assert project.serving() == number
+        assert project.host.get(f"/add/?text=written%20on%20{number}").status == 204
+        assert applied(project) == up_to(number)
+    assert notes(project) == WRITTEN
+    back = {number: entry["migrations"]["back"] for number, entry in journal(project).items()}
+    reversals = {4, 5, 6}
+    assert back == {n: "reversal" if n in reversals else "at once" for n in range(1, 10)}
+
+
+def test_each_took_a_snapshot_first_that_only_root_can_see(project: Project) -> None:
+    snapshots = {n: entry["migrations"]["snapshot"] for n, entry in journal(project).items()}
+    assert snapshots.pop(1) == "", "there was nothing to lose yet"
+    assert all(name.startswith(f"{number}-20") for number, name in snapshots.items())
+    listed = project.host.shell(f"find {HOME}/backups -printf '%u %m\\n'").split("\n")
+    assert {line for line in listed if line} <= {"root 700", "root 600"}
+    assert set(project.host.shell(f"ls {HOME}/backups").split()) == set(snapshots.values())
+
+
+def test_without_migrations_there_is_no_snapshot(project: Project) -> None:
+    before = project.host.checksum(f"{HOME}/backups")
+    project.commit({**files(9), "CHANGES": "a line"})
+    run = project.deploy()
+    assert project.serving() == 10
+    assert "migrations" not in journal(project)[10]
+    assert run.recap[project.host.container]["ok"] == 11
+    assert project.host.checksum(f"{HOME}/backups") == before
+
+
+def test_what_the_older_code_can_live_with_stays(project: Project) -> None:
+    """A new index, a statement of SQL, a data migration: nobody waits, and nothing is lost."""
+    with Load(project.host, connections=4) as load:
+        for number in (9, 8, 7, 6):
+            rollback(project)
+            assert project.serving() == number
+    assert load.failures == 0, str(load)
+    assert applied(project) == up_to(9)
+    assert notes(project) == WRITTEN
+
+
+def test_the_database_is_ahead_and_the_status_says_so(project: Project) -> None:
+    said = project.host.playbook("status.yml").stdout
+    assert (
+        "the database is ahead of it by notes.0007_next, notes.0008_next, notes.0009_next" in said
+    )
+    project.commit(files(6))
+    said = project.refuse(app_env={"WHO": "asks"})
+    assert "The database 'default' is ahead of this revision, which does not have notes" in said
+    assert "-e allow_database_ahead=true" in said
+    # Who knows better, goes on.
+    project.commit(files(6))
+    project.deploy("-e", "allow_database_ahead=true")
+    assert notes(project) == WRITTEN
+    # The code that can reverse what this release does not know stays, and no more than that.
+    assert set(project.host.shell(f"ls {HOME}/releases").split()) == {
+        *(str(number) for number in range(1, 7)),
+        "10",
+        "11",
+    }
+    rollback(project)
+    assert project.serving() == 6
+
+
+def test_what_it_cannot_live_with_is_reversed_where_nothing_is_dropped(project: Project) -> None:
+    """The column that release 6 removed, and with it all that came after."""
+    rollback(project)
+    assert project.serving() == 5
+    assert applied(project) == up_to(5)
+    assert columns(project) == {"id", "text", "stage", "rating"}
+    assert notes(project) == WRITTEN
+    rollback(project)
+    assert project.serving() == 4
+    assert applied(project) == up_to(4)
+    assert columns(project) == {"id", "text", "stage", "stars"}
+    assert notes(project) == WRITTEN
+
+
+def test_where_data_would_go_it_stops_and_says_what(project: Project) -> None:
+    project.sql("UPDATE notes_note SET stars = 5 WHERE id < 3")
+    places = (f"{HOME}/releases", f"{HOME}/shared", f"{HOME}/backups", f"{HOME}/current")
+    before = project.host.checksum(*places)
+    run = rollback(project, check=False)
+    said = " ".join(run.output.replace("\\n", " ").split())
+    assert run.returncode != 0
+    assert (
+        "notes.0004_next: its reversal drops the column notes_note.stars, in which 2 rows hold data"
+        in said
+    )
+    assert "-e migrations=reverse" in said
+    assert "-e migrations=keep" in said
+    assert project.host.checksum(*places) == before, "nothing was changed"
+    assert project.serving() == 4
+
+
+def test_with_the_word_it_goes_on_after_a_snapshot(project: Project) -> None:
+    before = set(project.host.shell(f"ls {HOME}/backups").split())
+    rollback(project, "-e", "migrations=reverse")
+    assert project.serving() == 3
+    assert applied(project) == up_to(3)
+    assert columns(project) == {"id", "text", "stage"}
+    assert notes(project) == WRITTEN
+    (new,) = set(project.host.shell(f"ls {HOME}/backups").split()) - before
+    about = json.loads(project.host.run(["cat", f"{HOME}/backups/{new}/snapshot.json"]).stdout)
+    assert about["reason"] == "before going back to release 3"
+
+
+def test_all_the_way_back_and_forward_again(project: Project) -> None:
+    rollback(project, "-e", "rev=1")
+    assert applied(project) == up_to(3), "a table and a column that may be empty stay"
+    rollback(project, "-e", "rev=9")
+    assert applied(project) == up_to(9)
+    assert notes(project) == WRITTEN
+
+
+def test_reverse_takes_all_back_while_the_site_answers(project: Project) -> None:
+    with Load(project.host, connections=4) as load:
+        rollback(project, "-e", "rev=6", "-e", "migrations=reverse")
+    assert load.failures == 0, str(load)
+    assert applied(project) == up_to(6)
+    rollback(project, "-e", "rev=9")
+
+
+def test_to_a_migration_by_its_name(project: Project) -> None:
+    rollback(project, "-e", "rev=6", "-e", "migration=notes.0007")
+    assert applied(project) == up_to(7)
+    rollback(project, "-e", "rev=9")
+    assert applied(project) == up_to(9)
+
+
+def test_one_that_fails_half_way_is_taken_back(project: Project) -> None:
+    extra = 'migrations.AddField("Note", "extra", models.IntegerField(null=True))'
+    more = files(9, extra)
+    more["notes/migrations/0011_next.py"] = MIGRATION.format(
+        before="0010_next", operations="migrations.RunPython(stumble)"
+    )
+    project.commit(more)
+    said = project.refuse()
+    assert "RuntimeError: The prompter is ill" in said
+    assert "The database is back in the state before: notes.0010_next was reversed." in said
+    assert applied(project) == up_to(9)
+    assert "extra" not in columns(project)
+    assert notes(project) == WRITTEN
+
+
+def test_so_are_those_of_a_release_that_does_not_answer(project: Project) -> None:
+    extra = 'migrations.AddField("Note", "extra", models.IntegerField(null=True))'
+    broken = {"config/wsgi.py": "def application(environ, start):\n    raise RuntimeError(1)\n"}
+    project.commit({**files(9, extra), **broken})
+    said = project.refuse()
+    assert "did not prove itself" in said
+    assert "The database is back in the state before: notes.0010_next was reversed." in said
+    assert applied(project) == up_to(9)
+
+
+def test_what_would_break_the_release_that_serves_is_found_before(project: Project) -> None:
+    removal = 'migrations.RemoveField("Note", "rating")'
+    project.commit({**files(9, removal), "notes/models.py": MODELS.format(fields="")})
+    before = applied(project)
+    said = project.refuse(app_migration_check="stop")
+    assert "These migrations would break release 9" in said
+    assert "notes.0010_next" in said
+    assert "-e allow_backwards_incompatible=true" in said
+    assert applied(project) == before
+    run = project.deploy()  # in staging it is a warning
+    assert "These migrations may break release 9" in run.output
+    assert "rating" not in columns(project)
+    rollback(project)
+    assert "rating" in columns(project)
+    assert notes(project) == WRITTEN
+
+
+def test_one_that_cannot_be_reversed_stays_or_stops(project: Project) -> None:
+    project.commit(files(10))
+    project.deploy()
+    rollback(project)
+    assert applied(project) == up_to(10)
+    run = rollback(project, "-e", "migrations=reverse", check=False)
+    assert run.returncode != 0
+    assert "notes.0010_next cannot be reversed: Raw Python operation" in run.output
+    assert notes(project) == WRITTEN
