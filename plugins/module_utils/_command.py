@@ -3,8 +3,10 @@ from __future__ import annotations
 
 import os
 import pwd
+import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import IO, Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -14,6 +16,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # The bundle that Debian keeps for the whole host. pip and uv carry lists of their own, which miss
 # the certificate authority of a company.
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+# Descriptors that every command inherits, and all that it starts: see the lock.
+handed_down: set[int] = set()
 
 
 def run(
@@ -33,7 +38,8 @@ def run(
     An open file as ``stdin`` or ``stdout`` is read or written by a process that could not open it
     itself.
     The environment holds PATH, HOME, LANG and what is given, nothing of the caller's.
-    Raises GreenroomError when the command is not there or takes too long.
+    Raises GreenroomError when the command is not there or takes too long; then all that it started
+    is ended with it.
     """
     base = {"PATH": PATH, "HOME": "/", "LANG": "C.UTF-8"}
     identity: dict[str, Any] = {}
@@ -46,29 +52,38 @@ def run(
             "extra_groups": os.getgrouplist(user, entry.pw_gid),
             "umask": umask,
         }
-    source: dict[str, Any] = {"stdin": subprocess.DEVNULL if stdin is None else stdin}
-    if isinstance(stdin, str):
-        source = {"input": stdin}
+    text = stdin if isinstance(stdin, str) else None
+    given = subprocess.PIPE if text is not None else stdin or subprocess.DEVNULL
     try:
-        return subprocess.run(
+        process = subprocess.Popen(
             list(argv),
             cwd=cwd,
             env={**base, **(environment or {})},
-            **source,
+            stdin=given,
             stdout=stdout or subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
             errors="replace",
-            timeout=timeout,
-            check=False,
+            pass_fds=tuple(handed_down),
+            start_new_session=True,
             **identity,
         )
     except FileNotFoundError as error:
         raise GreenroomError(f"{error.filename} is not on this host.") from error
     except OSError as error:
         raise GreenroomError(f"{argv[0]} cannot be run: {error.strerror}.") from error
-    except subprocess.TimeoutExpired as error:
-        raise GreenroomError(f"{argv[0]} did not end within {timeout:g} seconds.") from error
+    with process:
+        try:
+            stdout, stderr = process.communicate(text, timeout=timeout)
+        except BaseException as error:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise GreenroomError(
+                    f"{argv[0]} did not end within {timeout:g} seconds."
+                ) from error
+            raise
+    return subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
 
 
 def must_run(what: str, argv: Sequence[str], **options: Any) -> str:

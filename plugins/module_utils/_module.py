@@ -1,7 +1,9 @@
 # PRIVATE to the collection: what every module does around its own step.
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -9,7 +11,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._django import variables_of
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._lock import MARK, Lock
 
 
 def run_module(
@@ -20,20 +22,28 @@ def run_module(
     """Run ``act(params, check_mode)`` as an Ansible module; what it returns is the module's result.
 
     ``options`` is the argument spec. A GreenroomError becomes the failure's message, its details
-    beside it. A run that holds the app's lock shows with each of its steps that it is alive;
-    a module that is none of those steps says that it is not ``in_a_run``.
+    beside it. A step of a run works only while the run holds the app's lock; a module that is
+    none of those steps says that it is not ``in_a_run``.
     """
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     try:
-        if in_a_run and not module.check_mode:
-            Lock(App(module.params["app"]).lock).renew()
-        result = act(module.params, module.check_mode)
+        holds = in_a_run and not module.check_mode
+        with _step(module) if holds else nullcontext():
+            result = act(module.params, module.check_mode)
         for warning in result.pop("warnings", []):
             module.warn(warning)
         module.exit_json(**result)
     except GreenroomError as error:
         message = without_secrets(str(error), _variables_of_release(module.params))
         module.fail_json(msg=message, **error.details)
+
+
+def _step(module: AnsibleModule) -> AbstractContextManager[None]:
+    """The app's lock, held by a module as a step of the run that started it."""
+    name = module._name.rpartition(".")[2]
+    number = module.params.get("release") or module.params.get("number")
+    lock = Lock(App(module.params["app"]).lock)
+    return lock.step(os.environ.get(MARK, ""), f"{name} of release {number}" if number else name)
 
 
 def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:

@@ -10,6 +10,7 @@ module: begin
 short_description: Begin a deploy or a rollback of an app on a host
 description:
   - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
+  - A lock is never taken over while something that the run before started still works on the host.
   - What an earlier run that died left behind is put right. A release that it had already put on
     stage counts as good, since it was proved before; any other counts as failed, and its migrations
     are reversed where they can be. A rollback that died between reversing and the handover is
@@ -38,10 +39,23 @@ options:
     description: The process of the run on the controller.
     type: int
     default: 0
+  started:
+    description: When that process started, in ticks since the controller's boot. Another process
+      may get its number later.
+    type: int
+    default: 0
+  wait:
+    description:
+      - How many seconds to wait while somebody else holds the lock, or something that an earlier
+        run started still works on the host.
+      - The action plugin in front of this module waits.
+    type: int
+    default: 0
   dead:
     description:
       - Take the lock over from the run with this token, which is known to be dead.
-      - The action plugin in front of this module fills in O(controller), O(pid) and O(dead).
+      - The action plugin in front of this module fills in O(controller), O(pid), O(started)
+        and O(dead).
     type: str
   python:
     description: The Python that the app wants, by name or path.
@@ -102,14 +116,19 @@ repaired:
   type: list
   elements: str
 holder:
-  description: Who holds the lock, where it is taken (token, by, controller, pid, since in Unix
-    seconds).
+  description: Who holds the lock, where it is taken (token, by, controller, pid, started, since
+    in Unix seconds).
   returned: when somebody else holds the lock
+  type: dict
+working:
+  description: What an earlier run still does on the host (step, by, since in Unix seconds).
+  returned: when nobody holds the lock, and something still works
   type: dict
 """
 
 import os
 import time
+from contextlib import nullcontext
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
@@ -131,6 +150,8 @@ OPTIONS = {
     "by": {"type": "str", "required": True},
     "controller": {"type": "str", "default": ""},
     "pid": {"type": "int", "default": 0},
+    "started": {"type": "int", "default": 0},
+    "wait": {"type": "int", "default": 0},
     "dead": {"type": "str"},
     "python": {"type": "str", "default": "python3"},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
@@ -169,17 +190,18 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         )
     check_room(app.home, params["free_space"], params["free_inodes"])
     lock = Lock(app.lock)
-    holder = {key: params[key] for key in ("token", "by", "controller", "pid")}
+    holder = {key: params[key] for key in ("token", "by", "controller", "pid", "started")}
     if check_mode:
         lock.check(holder, params["dead"])
     else:
         lock.take({**holder, "since": time.time()}, params["dead"])
     try:
-        journal = Journal.read(app.journal)
-        serving = app.serving()
-        repaired = repair(app, journal, serving, check_mode)
-        if repaired and not check_mode:
-            journal.write()
+        with nullcontext() if check_mode else lock.step(params["token"], "begin"):
+            journal = Journal.read(app.journal)
+            serving = app.serving()
+            repaired = repair(app, journal, serving, check_mode)
+            if repaired and not check_mode:
+                journal.write()
     except GreenroomError:
         lock.release(params["token"])
         raise

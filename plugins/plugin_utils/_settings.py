@@ -110,6 +110,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_port": ("the number of a port, 1 to 65535", _between(1, 65535)),
     "app_branch": ("the name of a branch", _is_rev),
     "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
+    "wait": ("a number of seconds, 0 to 86400", _between(0, 86400)),
     "app_manage": (
         "a path inside the tree that ends in .py",
         lambda v: _is_inside(v) and str(v).endswith(".py"),

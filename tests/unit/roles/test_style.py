@@ -18,6 +18,7 @@ ORDER += [
     "loop_control",
     "environment",
     "timeout",
+    "throttle",
     "diff",
     "register",
     "until",

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -16,11 +18,29 @@ def ended() -> int:
     return process.pid
 
 
+@pytest.fixture
+def zombie() -> Iterator[int]:
+    """The number of a process that is over, and whose parent has not asked."""
+    process = subprocess.Popen(["/bin/true"])
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    yield process.pid
+    process.wait()
+
+
 @pytest.mark.parametrize(
     ("holder", "dead"),
     [
         pytest.param({"pid": "ended", "controller": "here"}, True, id="ended, on this machine"),
+        pytest.param({"pid": "zombie", "controller": "here"}, True, id="nobody asked how it ended"),
         pytest.param({"pid": "self", "controller": "here"}, False, id="it runs"),
+        pytest.param(
+            {"pid": "self", "controller": "here", "started": "self"},
+            False,
+            id="it runs, since then",
+        ),
+        pytest.param(
+            {"pid": "self", "controller": "here", "started": 1}, True, id="another has its number"
+        ),
         pytest.param({"pid": 1, "controller": "here"}, False, id="somebody else's process"),
         pytest.param({"pid": "ended", "controller": "there"}, False, id="another machine"),
         pytest.param({"pid": "ended", "controller": ""}, False, id="a machine that nobody knows"),
@@ -29,13 +49,23 @@ def ended() -> int:
     ],
 )
 def test_whether_the_holder_is_dead(
-    holder: dict[str, Any], dead: bool, monkeypatch: pytest.MonkeyPatch
+    holder: dict[str, Any], dead: bool, zombie: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(begin, "controller_id", lambda: "here")
-    numbers = {"ended": ended(), "self": os.getpid()}
+    numbers = {"ended": ended(), "self": os.getpid(), "zombie": zombie}
     if "pid" in holder:
         holder = {**holder, "pid": numbers.get(holder["pid"], holder["pid"])}
+    if holder.get("started") == "self":
+        holder = {**holder, "started": begin.started(os.getpid())}
     assert begin.is_dead(holder) is dead
+
+
+def test_two_containers_of_one_machine_are_two_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They share the boot, and each counts its processes from one."""
+    here = begin.controller_id()
+    monkeypatch.setattr(os, "readlink", lambda _: "pid:[1]")
+    assert begin.controller_id() != here
+    assert begin.controller_id().split()[0] == here.split()[0]
 
 
 def test_a_machine_without_an_identity_declares_nobody_dead(
@@ -54,13 +84,18 @@ class Action(begin.ActionModule):
         self.answers, self.asked = list(answers), list[dict[str, Any]]()
 
     def _execute_module(self, module_args: Any = None, task_vars: Any = None) -> Any:  # noqa: ARG002 - as Ansible calls it
-        self.asked.append(module_args)
+        self.asked.append(dict(module_args))
         return self.answers.pop(0)
 
 
 @pytest.fixture(autouse=True)
-def _no_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """No connection, and a clock that moves when somebody sleeps; the seconds that were slept."""
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    monkeypatch.setattr(time, "monotonic", lambda: sum(slept))
     monkeypatch.setattr(ActionBase, "run", lambda *_: None)
+    return slept
 
 
 def test_it_says_who_runs_it() -> None:
@@ -79,7 +114,9 @@ def test_it_says_who_runs_it() -> None:
         "by": begin.who(),
         "controller": begin.controller_id(),
         "pid": os.getppid(),
+        "started": begin.started(os.getppid()),
     }
+    assert asked["started"] > 0
     assert len(asked["token"]) == 16
     assert "@" in asked["by"]
 
@@ -94,3 +131,41 @@ def test_it_takes_over_from_a_dead_run_and_no_other(
     assert action.run(task_vars={}) == ({"token": "x"} if dead else refused)
     assert [asked.get("dead") for asked in action.asked] == ([None, "old"] if dead else [None])
     assert len({asked["token"] for asked in action.asked}) == 1
+
+
+HELD = {"failed": True, "holder": {"token": "old", "by": "bob@desk"}}
+WORKING = {"failed": True, "working": {"by": "bob@desk", "step": "manage"}}
+BEGUN = {"token": "x"}
+
+
+@pytest.mark.parametrize(
+    ("wait", "answers", "ends", "seconds"),
+    [
+        pytest.param(0, [HELD], HELD, 0, id="unasked, nobody waits for another's run"),
+        pytest.param("60", [HELD, HELD, BEGUN], BEGUN, 2, id="it waits until the other has ended"),
+        pytest.param(3, [HELD] * 9, HELD, 3, id="and no longer than it was told to"),
+        pytest.param(0, [WORKING, BEGUN], BEGUN, 1, id="a dead run's last step mostly ends soon"),
+        pytest.param(
+            0, [WORKING] * 99, WORKING, begin.GRACE, id="and otherwise is no reason to hang"
+        ),
+        pytest.param(60, [WORKING] * 30 + [BEGUN], BEGUN, 30, id="unless it is to be waited for"),
+        pytest.param(60, [{"failed": True}], {"failed": True}, 0, id="nothing else gets better"),
+    ],
+)
+def test_waiting(
+    wait: int | str, answers: list[Any], ends: Any, seconds: float, clock: list[float]
+) -> None:
+    action = Action({"app": "blog", "wait": wait}, *answers)
+    assert action.run(task_vars={}) == ends
+    assert sum(clock) == seconds
+
+
+def test_a_run_that_dies_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And one after it, which came in between, dies too."""
+    other = {"failed": True, "holder": {"token": "other", "by": "eve@desk"}}
+    dead: list[str] = []
+    monkeypatch.setattr(begin, "is_dead", lambda holder: holder["token"] in dead)
+    monkeypatch.setattr(time, "sleep", lambda _: dead.extend(["old", "other"]))
+    action = Action({"app": "blog", "wait": 60}, HELD, HELD, other, BEGUN)
+    assert action.run(task_vars={}) == BEGUN
+    assert [asked.get("dead") for asked in action.asked] == [None, None, "old", "other"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,19 @@ def test_what_cannot_be_run_is_one_sentence(tmp_path: Path) -> None:
 def test_it_does_not_wait_for_ever() -> None:
     with pytest.raises(GreenroomError, match=r"^/bin/sleep did not end within 0\.1 seconds\.$"):
         run(["/bin/sleep", "9"], timeout=0.1)
+
+
+def test_what_takes_too_long_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+    number = tmp_path / "number"
+    script = f"sleep 60 & echo $! > {number}; wait"
+    with pytest.raises(GreenroomError, match="did not end within"):
+        run(["/bin/sh", "-c", script], timeout=0.5)
+    stat = Path(f"/proc/{number.read_text().strip()}/stat")
+    for _ in range(100):
+        if not stat.exists() or ") Z " in stat.read_text():
+            return
+        time.sleep(0.01)
+    raise AssertionError(stat.read_text())
 
 
 def test_what_must_work_says_why_it_did_not() -> None:

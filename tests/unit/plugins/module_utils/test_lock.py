@@ -2,15 +2,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import re
+import signal
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _command as command
+from ansible_collections.greenroom.django.plugins.module_utils import _lock
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._lock import LEASE, Lock
+from ansible_collections.greenroom.django.plugins.module_utils._lock import LEASE, MARK, Lock
 
 fork = multiprocessing.get_context("fork")
 ROUNDS = 1500
@@ -24,7 +30,8 @@ def run(token: str, by: str = "ada@laptop") -> dict[str, Any]:
 def lock(tmp_path: Path) -> Iterator[Lock]:
     lock = Lock(str(tmp_path / "lock.json"))
     yield lock
-    assert set(os.listdir(tmp_path)) <= {"lock.json", "lock.json.turn"}
+    assert set(os.listdir(tmp_path)) <= {"lock.json", "lock.json.turn", "lock.json.step"}
+    assert not os.path.exists(lock.step_path) or os.path.getsize(lock.step_path) == 0
 
 
 def age(lock: Lock, seconds: float) -> None:
@@ -52,7 +59,8 @@ def test_another_is_told_who_holds_it_and_since_when(lock: Lock) -> None:
             attempt(run("b", "bob@desk"))
         assert str(refused.value) == (
             f"ada@laptop is deploying or rolling back here, since 2 min ({since}). "
-            f"Try again when that run has ended. If it is dead: rm {lock.path}"
+            "Try again when that run has ended, or have it waited for: -e wait=600. "
+            f"If it is dead: rm {lock.path}"
         )
         assert refused.value.details == {"holder": ada}
     assert lock.holder() == ada
@@ -70,13 +78,14 @@ def test_looking_takes_nothing(lock: Lock) -> None:
 
 
 def test_a_lease_runs_out_and_is_renewed(lock: Lock) -> None:
-    lock.take(run("a"))
+    lock.take(ada := run("a"))
     age(lock, LEASE - 30)
     with pytest.raises(GreenroomError):
         lock.check(run("b"))
     age(lock, LEASE + 30)
     lock.check(run("b"))
-    lock.renew()
+    with lock.step("a", "manage"):
+        assert lock.holder() == ada
     with pytest.raises(GreenroomError):
         lock.check(run("b"))
     age(lock, LEASE + 30)
@@ -85,9 +94,142 @@ def test_a_lease_runs_out_and_is_renewed(lock: Lock) -> None:
     assert lock.release("a") is False  # the run that had it before comes too late
 
 
-def test_renewing_makes_no_lock(lock: Lock) -> None:
-    lock.renew()
-    assert not os.path.exists(lock.path)
+@pytest.mark.parametrize("taken", ["by another", "away"])
+def test_a_run_that_lost_the_lock_stops(lock: Lock, taken: str) -> None:
+    """As one whose controller was suspended until the lease was over."""
+    lock.take(run("a"))
+    if taken == "away":
+        os.unlink(lock.path)
+    else:
+        age(lock, LEASE + 30)
+        lock.take(run("b", "bob@desk"))
+    with (
+        pytest.raises(GreenroomError, match=r"^This run has lost the lock") as lost,
+        lock.step("a", "x"),
+    ):
+        raise AssertionError("it worked")
+    assert ("bob@desk has it, since 2 min" if taken == "by another" else "nobody has it") in str(
+        lost.value
+    )
+    with lock.step("b", "x") if taken == "by another" else lock.step("", "x"):
+        pass
+
+
+def test_a_step_by_itself_keeps_out_of_a_run(lock: Lock) -> None:
+    with lock.step("", "prove"):
+        assert not os.path.exists(lock.path)
+    lock.take(run("a"))
+    with pytest.raises(GreenroomError, match="is deploying or rolling back"), lock.step("", "x"):
+        pass
+
+
+def working(lock: Lock, token: str, done: Any) -> None:
+    """Be a step, with a child that has a child that goes on when both are killed."""
+    with lock.step(token, "manage of release 43"):
+        script = f"sleep 60 & echo $! > {done}; wait"
+        command.run(["/bin/sh", "-c", script])
+
+
+@pytest.fixture
+def left(lock: Lock, tmp_path: Path) -> Iterator[int]:
+    """The process that a step of the run `a` left when it was killed."""
+    lock.take(run("a"))
+    done = tmp_path.parent / f"{tmp_path.name}.pid"
+    step = fork.Process(target=working, args=(lock, "a", done), daemon=True)
+    step.start()
+    while not (done.exists() and done.read_text()):
+        time.sleep(0.01)
+    assert step.pid
+    os.kill(step.pid, signal.SIGKILL)
+    step.join()
+    number = int(done.read_text())
+    yield number
+    with suppress(ProcessLookupError):
+        os.kill(number, signal.SIGKILL)
+    Path(lock.step_path).write_text("")
+
+
+def test_what_a_killed_step_left_working_keeps_the_next_run_out(lock: Lock, left: int) -> None:
+    bob = run("b", "bob@desk")
+    for attempt in (lock.take, lock.check):
+        with pytest.raises(GreenroomError) as refused:
+            attempt(bob, dead="a")
+        message = str(refused.value)
+        assert message.startswith(
+            "The last run, of ada@laptop, is over or out of reach, but it still works on the host: "
+            "manage of release 43, since 0 min ("
+        )
+        assert re.search(rf"Its processes: .*sleep \({left}\)\. If they never end: kill ", message)
+        assert refused.value.details["working"]["step"] == "manage of release 43"  # type: ignore[index]
+    for number in message.rpartition("kill ")[2].split():
+        os.kill(int(number), signal.SIGKILL)
+    for _ in range(100):
+        with suppress(GreenroomError):
+            lock.take(bob, dead="a")
+            break
+        time.sleep(0.01)
+    assert lock.holder() == bob
+
+
+@pytest.mark.usefixtures("left")
+@pytest.mark.parametrize("way", ["the lease is over", "the file is gone"])
+def test_nor_does_any_other_way_to_the_lock_lead_past_it(lock: Lock, way: str) -> None:
+    if way == "the file is gone":
+        os.unlink(lock.path)
+    else:
+        age(lock, LEASE + 30)
+    with pytest.raises(GreenroomError, match="still works on the host"):
+        lock.take(run("b"))
+
+
+@pytest.mark.usefixtures("left")
+def test_the_next_step_of_the_same_run_waits(lock: Lock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_lock, "PATIENCE", 0.2)
+    with pytest.raises(GreenroomError, match="still works"), lock.step("a", "abandon"):
+        raise AssertionError("it worked")
+    assert "manage of release 43" in Path(lock.step_path).read_text()
+
+
+def test_what_a_step_leaves_behind_on_purpose_keeps_nobody_out(lock: Lock) -> None:
+    """As a program that a build command starts and leaves running, when the step itself is done."""
+    lock.take(run("a"))
+    with lock.step("a", "run_commands"):
+        daemon = command.run(["/bin/sh", "-c", "sleep 60 >&- 2>&- & echo $!"])
+    try:
+        lock.take(run("b"), dead="a")
+    finally:
+        os.kill(int(daemon.stdout), signal.SIGKILL)
+
+
+def test_a_hook_of_a_dead_run_keeps_the_next_out(lock: Lock) -> None:
+    """It is no step of ours, and is known by the variable that the playbooks give to all tasks."""
+    lock.take(run("a"))
+    hook = subprocess.Popen(["/bin/sleep", "60"], env={MARK: "a"})
+    other = subprocess.Popen(["/bin/sleep", "60"], env={MARK: "ab"})
+    try:
+        with pytest.raises(GreenroomError) as refused:
+            lock.take(run("b"), dead="a")
+        assert re.search(
+            rf": something that it started, since 2 min .* Its processes: sleep \({hook.pid}\)\. "
+            rf"If they never end: kill {hook.pid}$",
+            str(refused.value),
+        )
+    finally:
+        for process in (hook, other):
+            process.kill()
+            process.wait()
+    lock.take(run("b"), dead="a")
+
+
+def test_a_full_disk_stops_no_step(lock: Lock) -> None:
+    lock.take(run("a"))
+    with lock.step("a", "begin"):
+        pass
+    os.unlink(lock.step_path)
+    os.symlink("/dev/full", lock.step_path)
+    with lock.step("a", "abandon"):
+        pass
+    os.unlink(lock.step_path)
 
 
 def test_a_dead_run_is_taken_over_from_and_no_other(lock: Lock) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,8 +18,9 @@ OPTIONS = {"app": {"type": "str", "required": True}}
 
 @pytest.fixture
 def lock(app: App, monkeypatch: pytest.MonkeyPatch) -> Lock:
-    """A lock that was last renewed ten minutes ago."""
+    """A lock that was last renewed ten minutes ago, by the run whose steps are run here."""
     monkeypatch.setattr(_module, "App", lambda _: app)
+    monkeypatch.setenv("GREENROOM_RUN", "a")
     lock = Lock(app.lock)
     lock.take({"token": "a", "by": "ada@laptop", "since": time.time()})
     os.utime(lock.path, (time.time() - 600, time.time() - 600))
@@ -70,3 +72,36 @@ def test_who_renews_the_lock(
 ) -> None:
     run(capsys, lambda *_: {"changed": False}, check, **more)
     assert (time.time() - os.stat(lock.path).st_mtime < 60) is renewed
+
+
+@pytest.mark.parametrize("mark", ["b", ""])
+def test_a_step_of_another_run_does_nothing(
+    lock: Lock, mark: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GREENROOM_RUN", mark)
+    did: list[Any] = []
+    code, result = run(capsys, lambda *them: did.append(them))
+    assert (code, did) == (1, [])
+    assert "ada@laptop" in result["msg"]
+    assert lock.holder()
+
+
+def test_what_a_step_is_called(lock: Lock) -> None:
+    found: list[Any] = []
+
+    def act(_params: Any, _check: bool) -> Any:
+        found.append(json.loads(Path(lock.step_path).read_text()))
+        return {}
+
+    for more in ({}, {"release": 43}, {"number": 44}):
+        options = {**OPTIONS, **{name: {"type": "int"} for name in more}}
+        arguments = {"app": "blog", "_ansible_module_name": "greenroom.django.manage", **more}
+        with patch_module_args(arguments), pytest.raises(SystemExit):
+            _module.run_module(options, act)
+    assert [step["step"] for step in found] == [
+        "manage",
+        "manage of release 43",
+        "manage of release 44",
+    ]
+    assert {step["by"] for step in found} == {"ada@laptop"}
+    assert Path(lock.step_path).read_text() == ""

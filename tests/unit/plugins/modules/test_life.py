@@ -158,7 +158,7 @@ class Host:
         for folder, folders, names in os.walk(os.path.join(self.app.home, "../..")):
             for name in folders + names:
                 path = os.path.join(folder, name)
-                if "/work" not in path and not path.endswith("lock.json.turn"):
+                if "/work" not in path and not path.endswith(("lock.json.turn", "lock.json.step")):
                     state = os.lstat(path)
                     found[path] = (state.st_ino, state.st_mode, state.st_size, state.st_mtime_ns)
         return found

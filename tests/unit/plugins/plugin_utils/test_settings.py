@@ -113,6 +113,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_port": ([80, 8080, "443"], [0, 65536, "http", "", None, -80]),
     "app_branch": REVS,
     "rev": ([*REVS[0], ""], REVS[1]),
+    "wait": ([0, "0", 600, "86400"], [-1, "10m", "", 86401, "1.5", None]),
     "app_manage": (
         ["manage.py", "src/manage.py"],
         ["manage", "/srv/manage.py", "../manage.py", "", "a b/manage.py", "manage.py\n", 5],
