@@ -210,7 +210,8 @@ class Host:
     address: str = ""
     #: "running", or "degraded" where a unit failed at boot
     state: str = ""
-    _inventories: list[Path] = field(default_factory=list)
+    #: those that were written for it, the last of which is its own
+    inventories: list[Path] = field(default_factory=list)
 
     @classmethod
     def named(cls, name: str) -> Host:
@@ -296,7 +297,7 @@ class Host:
             "docker", "inspect", inspect, self.container
         ).stdout.split()[:2]
         if before and before != self.address:  # a container that restarts may get another one
-            for path in self._inventories:
+            for path in self.inventories:
                 path.write_text(path.read_text().replace(f'"{before}"', f'"{self.address}"'))
         public = command(
             "docker", "exec", self.container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"
@@ -421,9 +422,9 @@ class Host:
         env: Mapping[str, str] | None = None,
     ) -> PlaybookRun:
         """Run a playbook with the inventory of this host that was written last."""
-        if not self._inventories:
+        if not self.inventories:
             raise HostError(f"{self.name} has no inventory: call inventory() first")
-        return ansible_playbook(self._inventories[-1], playbook, *arguments, check=check, env=env)
+        return ansible_playbook(self.inventories[-1], playbook, *arguments, check=check, env=env)
 
     # -- what a test looks at ---------------------------------------------------------------------
 
@@ -478,6 +479,27 @@ class Host:
         for socket in self._sockets.iterdir():
             command("ssh", "-o", f"ControlPath={socket}", "-O", "exit", "deploy@host", check=False)
 
+    def cut_connections(self, seconds: float = 0) -> None:
+        """End every SSH connection to the host, as a network that fails does.
+
+        seconds: for so long, none lasts; this returns at once
+        """
+        script = f"pkill --uid deploy --exact sshd; sleep {seconds and 0.05}"
+        times = max(1, int(seconds / 0.05))
+        loop = f"for i in $(seq {times}); do {script}; done"
+        detach = ["--detach"] if seconds else []
+        command("docker", "exec", *detach, self.container, "sh", "-c", loop, check=False)
+
+    @contextlib.contextmanager
+    def edited(self, path: str, more: str) -> Iterator[None]:
+        """Add text to the end of a file on the host for as long as the block lasts."""
+        before = self.run(["cat", path]).stdout
+        self.run(["tee", path], stdin=before + more)
+        try:
+            yield
+        finally:
+            self.run(["tee", path], stdin=before)
+
     def destroy(self) -> None:
         """Take the host away, and what this machine has noted about it. Images stay."""
         self.id = command(
@@ -510,7 +532,7 @@ def write_inventory(
     path.write_text(json.dumps({environment: {"hosts": members}}, indent=2) + "\n")
     path.chmod(0o600)
     for host in hosts:
-        host._inventories = [*(known for known in host._inventories if known != path), path]
+        host.inventories = [*(known for known in host.inventories if known != path), path]
     return path
 
 

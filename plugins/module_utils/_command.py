@@ -5,7 +5,7 @@ import os
 import pwd
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import IO, Any
 
@@ -17,8 +17,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 # the certificate authority of a company.
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
-# Descriptors that every command inherits, and all that it starts: see the lock.
-handed_down: set[int] = set()
+# Descriptors that every command inherits, with all that it starts; and what is told the command's
+# process number, which is that of its session too. See the lock.
+handed_down: dict[int, Callable[[int], None]] = {}
 
 
 def run(
@@ -73,6 +74,8 @@ def run(
     except OSError as error:
         raise GreenroomError(f"{argv[0]} cannot be run: {error.strerror}.") from error
     with process:
+        for note in handed_down.values():
+            note(process.pid)
         try:
             stdout, stderr = process.communicate(text, timeout=timeout)
         except BaseException as error:

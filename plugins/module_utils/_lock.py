@@ -90,15 +90,16 @@ class Lock:
             deadline = time.monotonic() + PATIENCE
             while not _lock(descriptor):
                 if time.monotonic() > deadline:
-                    raise self._still_works(self._with_step_open())
+                    raise self._still_works(self._of_the_step())
                 time.sleep(0.1)
             by = self._renew(token)
-            self._describe({"step": name, "by": by, "since": time.time()})
-            handed_down.add(descriptor)
+            step = {"step": name, "by": by, "since": time.time()}
+            self._describe(step)
+            handed_down[descriptor] = lambda number: self._describe({**step, "session": number})
             try:
                 yield
             finally:
-                handed_down.discard(descriptor)
+                del handed_down[descriptor]
                 self._describe(None)
                 # Whatever it may have left running counts no more: it says itself that it is done.
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -151,17 +152,15 @@ class Lock:
         """No step starts meanwhile. Raises GreenroomError where something works already."""
         with self._opened() as descriptor:
             if not _lock(descriptor):
-                raise self._still_works({**self._with_step_open(), **self._marked()})
+                raise self._still_works({**self._of_the_step(), **self._marked()})
             if hooks := self._marked():
                 raise self._still_works(hooks)
             yield
 
     def _still_works(self, processes: dict[int, str]) -> GreenroomError:
         """The error that names what still works on the host, though its run does not hold on."""
-        try:
-            with open(self.step_path, encoding="utf-8") as file:
-                step = json.load(file)
-        except (OSError, ValueError):  # a hook of the user's, which says nothing of itself
+        step = self._step()
+        if not step:  # a hook of the user's, which says nothing of itself
             written = self._written() or {"by": "somebody", "since": time.time()}
             step = {**written, "step": "something that it started"}
         names = ", ".join(f"{name} ({number})" for number, name in sorted(processes.items()))
@@ -180,10 +179,21 @@ class Lock:
         mark = f"{MARK}={token}".encode()
         return _processes(lambda number: mark in _environment(number)) if token else {}
 
-    def _with_step_open(self) -> dict[int, str]:
-        """The processes of the step that works."""
-        path = os.path.realpath(self.step_path)
-        return _processes(lambda number: path in _open_files(number))
+    def _of_the_step(self) -> dict[int, str]:
+        """The processes of the step that works.
+
+        In a container root may be kept from seeing what other users' processes have open.
+        """
+        path, session = os.path.realpath(self.step_path), self._step().get("session")
+        return _processes(lambda number: _session(number) == session or path in _open_files(number))
+
+    def _step(self) -> dict[str, Any]:
+        """What the step that works says of itself; nothing where there is none."""
+        try:
+            with open(self.step_path, encoding="utf-8") as file:
+                return dict(json.load(file))
+        except (OSError, ValueError):
+            return {}
 
     def _describe(self, step: dict[str, Any] | None) -> None:
         """Say which step works; a disk that is full must not stop it, nor what cleans up."""
@@ -240,6 +250,11 @@ def _open_files(number: int) -> set[str]:
         with suppress(OSError):
             found.add(os.readlink(os.path.join(folder, name)))
     return found
+
+
+def _session(number: int) -> int:
+    with open(f"/proc/{number}/stat", encoding="utf-8", errors="replace") as file:
+        return int(file.read().rpartition(")")[2].split()[3])
 
 
 def _environment(number: int) -> list[bytes]:
