@@ -373,7 +373,7 @@ def two_at_once(site: Site) -> None:
     ended = sorted((each.end() for each in runs), key=lambda run: run.returncode)
     must([run.returncode for run in ended][0] == 0, ended[0].output)
     must(ended[1].returncode, "both were deployed")
-    must("is deploying or rolling back here" in one_line(ended[1]), ended[1].output)
+    must("is at work here" in one_line(ended[1]), ended[1].output)
 
 
 def during_a_rollback(site: Site) -> None:
@@ -381,7 +381,7 @@ def during_a_rollback(site: Site) -> None:
     site.change()
     with site.stopped("rollback.yml", "after", ROLLBACK["prove"]) as running:
         run = site.run("deploy.yml")
-    must(run.returncode and "is deploying or rolling back here" in one_line(run), run.output)
+    must(run.returncode and "is at work here" in one_line(run), run.output)
     must(running.process.returncode == 0, running.output)
 
 
@@ -391,7 +391,7 @@ def by_two_people(site: Site) -> None:
     site.change()
     with site.stopped("deploy.yml", "after", DEPLOY["make"]):
         run = site.run("deploy.yml", env=bob)
-        must(run.returncode and "is deploying or rolling back here" in one_line(run), run.output)
+        must(run.returncode and "is at work here" in one_line(run), run.output)
         waiting = Running.start(site.host, "deploy.yml", "-e", "wait=60", env=bob)
         time.sleep(4)
     ended = waiting.end()

@@ -25,7 +25,7 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     if status["database"]:
         head += f"; {status['database']}"
     if status["locked"]:
-        head += f"; {status['locked']} is deploying or rolling back now"
+        head += f"; {status['locked']} is at work now"
     rows = [("", "RELEASE", "REVISION", "AGE", "BY", "STATE", "SUBJECT")]
     for release in status["releases"]:
         on_stage = release["number"] == serving

@@ -1,4 +1,4 @@
-# PRIVATE to the collection: one deploy or rollback of an app on a host at a time.
+# PRIVATE to the collection: one run at a time works on an app on a host.
 #
 # Two things together see to it. A lease in a file says whose turn it is, for hours, across many
 # connections. And a kernel lock says that a step works on the host right now: every process of the
@@ -110,7 +110,7 @@ class Lock:
         if other is None or (other["token"] and other["token"] in (holder["token"], dead)):
             return
         raise GreenroomError(
-            f"{other['by']} is deploying or rolling back here, since {_since(other['since'])}. "
+            f"{other['by']} is at work here, since {_since(other['since'])}. "
             "Try again when that run has ended, or have it waited for: -e wait=600. "
             f"If it is dead: rm {self.path}",
             holder=other,

@@ -74,7 +74,7 @@ health:
   type: str
   sample: 500 Internal Server Error
 locked:
-  description: Who is deploying or rolling back now; empty where nobody is.
+  description: Who deploys, rolls back, backs up or restores now; empty where nobody is.
   returned: success
   type: str
 releases:

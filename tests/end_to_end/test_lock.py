@@ -86,7 +86,7 @@ def test_two_deploys_at_the_same_moment(host: Host, playbill: Example) -> None:
     ended = sorted((each.end() for each in runs), key=lambda each: each.returncode)
     assert ended[0].returncode == 0, ended[0].output
     assert ended[1].returncode != 0, ended[1].output
-    assert "is deploying or rolling back here, since 0 min" in one_line(ended[1])
+    assert "is at work here, since 0 min" in one_line(ended[1])
     assert "-e wait=600" in one_line(ended[1])
     assert serves(host, "Both")
 
@@ -106,7 +106,7 @@ def test_a_deploy_that_waits_for_a_rollback(host: Host, playbill: Example, tmp_p
     wait_until(host, f"cat {LOCK}")
     refused = host.playbook("deploy.yml", check=False)
     assert refused.returncode != 0
-    assert "is deploying or rolling back here" in one_line(refused)
+    assert "is at work here" in one_line(refused)
     waited = run(host, "deploy.yml", "-e", "wait=60")
     assert waited.returncode == 0, waited.output
     assert "Waiting for the run of " in waited.output
@@ -118,7 +118,7 @@ def test_a_wait_that_is_too_short(host: Host, tmp_path: Path) -> None:
     first = Running.start(host, "rollback.yml", "-e", hook(tmp_path, "sleep", "8"))
     wait_until(host, f"cat {LOCK}")
     refused = host.playbook("rollback.yml", "-e", "wait=2", check=False)
-    assert "is deploying or rolling back here" in one_line(refused)
+    assert "is at work here" in one_line(refused)
     assert first.end().returncode == 0
     host.playbook("deploy.yml")
 
@@ -205,7 +205,7 @@ def test_two_people_on_two_machines(host: Host, playbill: Example, tmp_path: Pat
     assert killed.returncode == -signal.SIGKILL
     theirs = one_line(host.playbook("deploy.yml", check=False, env=bob))
     holder = json.loads(host.shell(f"cat {LOCK}"))
-    assert f"{holder['by']} is deploying or rolling back here" in theirs
+    assert f"{holder['by']} is at work here" in theirs
     assert f"If it is dead: rm {LOCK}" in theirs
     host.playbook("deploy.yml")  # the machine that it was can see it
     assert serves(host, "Ours")

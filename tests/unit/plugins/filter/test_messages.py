@@ -69,8 +69,7 @@ def test_a_host_with_no_release() -> None:
         "releases": [],
     }
     assert status_table(status, "web1", "blog") == (
-        "blog on web1: nothing serves; ada@laptop is deploying or rolling back now\n"
-        "  (no release yet)\n"
+        "blog on web1: nothing serves; ada@laptop is at work now\n  (no release yet)\n"
     )
 
 

@@ -58,7 +58,7 @@ def test_another_is_told_who_holds_it_and_since_when(lock: Lock) -> None:
         with pytest.raises(GreenroomError) as refused:
             attempt(run("b", "bob@desk"))
         assert str(refused.value) == (
-            f"ada@laptop is deploying or rolling back here, since 2 min ({since}). "
+            f"ada@laptop is at work here, since 2 min ({since}). "
             "Try again when that run has ended, or have it waited for: -e wait=600. "
             f"If it is dead: rm {lock.path}"
         )
@@ -119,7 +119,7 @@ def test_a_step_by_itself_keeps_out_of_a_run(lock: Lock) -> None:
     with lock.step("", "prove"):
         assert not os.path.exists(lock.path)
     lock.take(run("a"))
-    with pytest.raises(GreenroomError, match="is deploying or rolling back"), lock.step("", "x"):
+    with pytest.raises(GreenroomError, match="is at work here"), lock.step("", "x"):
         pass
 
 
@@ -247,7 +247,7 @@ def test_a_damaged_one_holds_until_its_lease_is_over(lock: Lock, content: bytes)
     age(lock, 600)
     # A token of nobody's is not that of a run that is said to be dead.
     for dead in (None, "x"):
-        with pytest.raises(GreenroomError, match=r"is deploying .* since 10 min .* rm "):
+        with pytest.raises(GreenroomError, match=r"is at work here, since 10 min .* rm "):
             lock.take(run("b"), dead=dead)
     assert Path(lock.path).read_bytes() == content
     age(lock, LEASE + 30)

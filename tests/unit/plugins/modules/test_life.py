@@ -368,7 +368,7 @@ def test_a_run_that_died_is_put_right_by_the_next(
     host.make(dead)
     if on_stage:
         host.take_stage(2)
-    with pytest.raises(GreenroomError, match="ada@laptop is deploying or rolling back here"):
+    with pytest.raises(GreenroomError, match="ada@laptop is at work here"):
         host.begin()
     assert host.app.serving() == serving
     next_one = host.begin(dead=dead["token"])
