@@ -78,13 +78,11 @@ seconds:
 """
 
 import time
-from collections.abc import Callable
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._prove import start_and_prove
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
 OPTIONS = {
@@ -97,33 +95,6 @@ OPTIONS = {
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
 }
 
-WRONG_ANSWERS = 3
-
-
-def wait_for(
-    asked: Callable[[], Answer],
-    status: int,
-    timeout: float,
-    is_up: Callable[[], bool],
-    pause: float = 1.0,
-) -> Answer:
-    """Ask until the answer has the ``status``, or there is no hope; the last answer.
-
-    There is none when ``timeout`` seconds are over, when the service went down, or when it answered
-    otherwise three times, ``pause`` seconds apart.
-    """
-    deadline = time.monotonic() + timeout
-    wrong = 0
-    while True:
-        answer = asked()
-        if answer.status == status:
-            return answer
-        if answer.status is not None:
-            wrong += 1
-        if wrong == WRONG_ANSWERS or time.monotonic() > deadline or not is_up():
-            return answer
-        time.sleep(pause if answer.status is not None else 0.05)
-
 
 def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Start, ask, judge; the result of the module. Raises GreenroomError."""
@@ -133,26 +104,15 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": not running}
     started = time.monotonic()
-
-    def asked() -> Answer:
-        left = max(1.0, started + params["timeout"] - time.monotonic())
-        return ask(params["path"], params["host"], unix_socket=app.socket(number), timeout=left)
-
-    try:
-        service.start(number)
-        answer = wait_for(
-            asked, params["status"], params["timeout"], lambda: service.is_active(number)
-        )
-        if answer.status != params["status"]:
-            raise GreenroomError(
-                f"Release {number} did not prove itself: {params['path']} should answer "
-                f"{params['status']}, and what came was {answer}. "
-                f"Its service is {service.state(number)}."
-            )
-    except GreenroomError as error:
-        raise GreenroomError(
-            f"{error} The last lines of its log:\n{service.log(number) or '(nothing)'}"
-        ) from error
+    answer = start_and_prove(
+        app,
+        service,
+        number,
+        params["host"],
+        params["path"],
+        params["status"],
+        params["timeout"],
+    )
     return {
         "changed": not running,
         "status": answer.status,

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer
-from ansible_collections.greenroom.django.plugins.modules.prove import wait_for
+from ansible_collections.greenroom.django.plugins.module_utils._prove import wait_for
 
 NOBODY, GOOD, BAD = Answer(None, error="refused"), Answer(200, "OK"), Answer(500, "Error")
 AWAY = Answer(302, "Found", "/login/")

@@ -1,0 +1,66 @@
+# PRIVATE to the collection: having a release start, and answer, in the green room.
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
+from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+
+WRONG_ANSWERS = 3
+
+
+def wait_for(
+    asked: Callable[[], Answer],
+    status: int,
+    timeout: float,
+    is_up: Callable[[], bool],
+    pause: float = 1.0,
+) -> Answer:
+    """Ask until the answer has the ``status``, or there is no hope; the last answer.
+
+    There is none when ``timeout`` seconds are over, when the service went down, or when it answered
+    otherwise three times, ``pause`` seconds apart.
+    """
+    deadline = time.monotonic() + timeout
+    wrong = 0
+    while True:
+        answer = asked()
+        if answer.status == status:
+            return answer
+        if answer.status is not None:
+            wrong += 1
+        if wrong == WRONG_ANSWERS or time.monotonic() > deadline or not is_up():
+            return answer
+        time.sleep(pause if answer.status is not None else 0.05)
+
+
+def start_and_prove(
+    app: App, service: Systemd, number: int, host: str, path: str, status: int, timeout: float
+) -> Answer:
+    """Start a release, and ask for its health page until it answers ``status``; that answer.
+
+    Raises GreenroomError, with the last lines of the release's log, when it does not within
+    ``timeout`` seconds.
+    """
+    started = time.monotonic()
+
+    def asked() -> Answer:
+        left = max(1.0, started + timeout - time.monotonic())
+        return ask(path, host, unix_socket=app.socket(number), timeout=left)
+
+    try:
+        service.start(number)
+        answer = wait_for(asked, status, timeout, lambda: service.is_active(number))
+        if answer.status != status:
+            raise GreenroomError(
+                f"Release {number} did not prove itself: {path} should answer {status}, and what "
+                f"came was {answer}. Its service is {service.state(number)}."
+            )
+    except GreenroomError as error:
+        raise GreenroomError(
+            f"{error} The last lines of its log:\n{service.log(number) or '(nothing)'}"
+        ) from error
+    return answer
