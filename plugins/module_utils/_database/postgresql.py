@@ -121,8 +121,7 @@ class Postgresql:
         creation = self._sql_of_creation(fresh)
         try:
             self._maintain(creation)
-            made = self._make_extensions(fresh)
-            self._fill(path, fresh, made)
+            self._fill(path, fresh, self._make_what_is_not_the_apps(fresh))
             # The planner knows nothing of new tables, and the first visitors would pay for it.
             self._run("Analyzing", ["psql", *_PSQL], database=fresh, stdin="ANALYZE")
         except BaseException:
@@ -178,9 +177,7 @@ class Postgresql:
         owner, encoding, grants = json.loads(
             self._ask(
                 "SELECT json_build_array(pg_get_userbyid(datdba), pg_encoding_to_char(encoding), "
-                "(SELECT json_agg(json_build_array(privilege_type, CASE grantee WHEN 0 THEN NULL "
-                "ELSE pg_get_userbyid(grantee) END)) FROM aclexplode(datacl))) "
-                "FROM pg_database WHERE datname = current_database()"
+                f"{_grants('datacl')}) FROM pg_database WHERE datname = current_database()"
             )
         )
         create = (
@@ -193,15 +190,13 @@ class Postgresql:
             create += f" LOCALE_PROVIDER icu ICU_LOCALE {_text(locale)}"
         elif about.get("datlocprovider") == "b":
             create += f" LOCALE_PROVIDER builtin BUILTIN_LOCALE {_text(locale)}"
-        statements = [f"{create} CONNECTION LIMIT {about['datconnlimit']}"]
-        if grants is not None:
-            statements.append(f"REVOKE ALL ON DATABASE {_name(fresh)} FROM PUBLIC")
-            statements += [
-                f"GRANT {privilege} ON DATABASE {_name(fresh)} "
-                f"TO {_name(grantee) if grantee else 'PUBLIC'}"
-                for privilege, grantee in grants
+        return ";\n".join(
+            [
+                f"{create} CONNECTION LIMIT {about['datconnlimit']}",
+                *_sql_of_grants(f"DATABASE {_name(fresh)}", grants),
+                *self._sql_of_settings(fresh),
             ]
-        return ";\n".join([*statements, *self._sql_of_settings(fresh)])
+        )
 
     def _sql_of_settings(self, fresh: str) -> list[str]:
         """What ALTER DATABASE … SET and ALTER ROLE … IN DATABASE … SET once said of this one."""
@@ -221,38 +216,52 @@ class Postgresql:
                 )
         return statements
 
-    def _make_extensions(self, fresh: str) -> list[str]:
-        """Make those that the app's role may not make; their names.
+    def _make_what_is_not_the_apps(self, fresh: str) -> list[str]:
+        """Make the schemas and extensions that the app's role may not make.
 
         They are those of the present database, which some superuser chose, and not those that the
-        snapshot names: the app could have written anything in there.
+        snapshot names: the app could have written anything in there. Returned is how lines of a
+        snapshot's list of contents begin that are done with.
         """
         if not self._has_superuser:
             return []
-        found = json.loads(
+        schemas, extensions = json.loads(
             self._ask(
-                "SELECT coalesce(json_agg(json_build_array(extname, nspname)), '[]') "
-                "FROM pg_extension JOIN pg_namespace n ON n.oid = extnamespace "
-                "WHERE extname <> 'plpgsql' AND pg_get_userbyid(extowner) <> current_user"
+                "WITH e AS (SELECT extname, extnamespace FROM pg_extension WHERE extname <> "
+                "'plpgsql' AND NOT pg_has_role(extowner, 'USAGE')) SELECT json_build_array("
+                "(SELECT coalesce(json_agg(json_build_array(nspname, pg_get_userbyid(nspowner), "
+                f"pg_has_role(nspowner, 'USAGE'), {_grants('nspacl')})), '[]') FROM pg_namespace n "
+                "WHERE nspname !~ '^pg_' AND nspname <> 'information_schema' AND (NOT "
+                "pg_has_role(nspowner, 'USAGE') OR n.oid IN (SELECT extnamespace FROM e))), "
+                "(SELECT coalesce(json_agg(json_build_array(extname, nspname)), '[]') FROM e "
+                "JOIN pg_namespace n ON n.oid = extnamespace))"
             )
         )
-        for extension, schema in found:
-            self._maintain(
-                f"CREATE SCHEMA IF NOT EXISTS {_name(schema)};\n"
-                f"CREATE EXTENSION {_name(extension)} SCHEMA {_name(schema)} CASCADE",
-                fresh,
-            )
-        return [extension for extension, _ in found]
+        statements, done = [], []
+        for schema, owner, is_the_apps, grants in schemas:
+            statements.append(f"CREATE SCHEMA IF NOT EXISTS {_name(schema)}")
+            statements.append(f"ALTER SCHEMA {_name(schema)} OWNER TO {_name(owner)}")
+            done.append(f"SCHEMA - {schema} ")
+            if not is_the_apps:
+                statements += _sql_of_grants(f"SCHEMA {_name(schema)}", grants)
+                done += [f"ACL - SCHEMA {schema} ", f"COMMENT - SCHEMA {schema} "]
+        for extension, schema in extensions:
+            statements.append(f"CREATE EXTENSION {_name(extension)} SCHEMA {_name(schema)} CASCADE")
+            done += [f"EXTENSION - {extension} ", f"COMMENT - EXTENSION {extension} "]
+        self._maintain(";\n".join(statements), fresh)
+        return done
 
-    def _fill(self, path: str, fresh: str, extensions: list[str]) -> None:
-        """Load the snapshot into the database ``fresh``, as the app's role."""
+    def _fill(self, path: str, fresh: str, done: list[str]) -> None:
+        """Load the snapshot into the database ``fresh``, as the app's role, without what is done.
+
+        Each line of a list of contents begins with three numbers.
+        """
         with open(path, "rb") as file:
             contents = self._run("Reading the snapshot", ["pg_restore", "--list"], stdin=file)
-        # A comment on an extension is for its owner to make, and is its own already.
         wanted = [
             line
             for line in contents.splitlines()
-            if not any(f" COMMENT - EXTENSION {name} " in f"{line} " for name in extensions)
+            if not re.sub(r"^\d+; \d+ \d+ ", "", f"{line} ").startswith(tuple(done))
         ]
         argv = ["pg_restore", "--exit-on-error", "--no-owner", "--no-password"]
         with tempfile.NamedTemporaryFile("w") as chosen, open(path, "rb") as file:
@@ -408,4 +417,25 @@ def _names(value: str) -> list[str]:
     return [
         _text(quoted.replace('""', '"') or plain)
         for quoted, plain in re.findall(r'"((?:[^"]|"")*)"|([^,\s"]+)', value)
+    ]
+
+
+def _grants(column: str) -> str:
+    """SQL for who may do what, as pairs; null where nobody ever said."""
+    return (
+        "(SELECT json_agg(json_build_array(privilege_type, CASE grantee WHEN 0 THEN NULL "
+        f"ELSE pg_get_userbyid(grantee) END)) FROM aclexplode({column}))"
+    )
+
+
+def _sql_of_grants(what: str, grants: list[tuple[str, str | None]] | None) -> list[str]:
+    """What lets those, and nobody else, do that with ``what``. Their names come from the server."""
+    if grants is None:
+        return []
+    return [
+        f"REVOKE ALL ON {what} FROM PUBLIC",
+        *(
+            f"GRANT {privilege} ON {what} TO {_name(grantee) if grantee else 'PUBLIC'}"
+            for privilege, grantee in grants
+        ),
     ]
