@@ -103,6 +103,7 @@ def test_the_site() -> None:
         "location /media/",
         "location /",
         "location @app",
+        "if (-f /srv/blog/maintenance)",
         "location = /503.html",
     ]
     assert blocks["server"][:4] == [
@@ -116,6 +117,8 @@ def test_the_site() -> None:
     assert "proxy_pass http://unix:/run/blog/current.sock:" in blocks["location @app"]
     assert "proxy_read_timeout 60s" in blocks["location @app"]
     assert "add_header Retry-After 10 always" in blocks["location = /503.html"]
+    assert blocks["if (-f /srv/blog/maintenance)"] == ["return 503"]
+    assert "error_page 502 503 504 =503 /503.html" in blocks["location @app"]
 
 
 def test_a_site_that_differs() -> None:
@@ -134,6 +137,7 @@ def test_a_site_that_differs() -> None:
         "server",
         "location /",
         "location @app",
+        "if (-f /srv/blog/maintenance)",
         "location = /503.html",
         "location /legacy/",
     ]
