@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 
@@ -45,11 +45,61 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
         )
     if len(rows) == 1:
         return f"{head}\n  (no release yet)\n"
+    return table(head, rows)
+
+
+def table(head: str, rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, below a line."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
     ]
     return "\n".join([head, *(f"  {line}" for line in lines)]) + "\n"
+
+
+def size(count: float) -> str:
+    """So many bytes, in the largest unit that has one of it: ``640 KiB``, ``1.4 GiB``."""
+    for unit, length in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= length:
+            return f"{count / length:.{1 if count < 10 * length else 0}f} {unit}"
+    return f"{count} B"
+
+
+def snapshot_table(snapshots: Sequence[Mapping[str, Any]], host: str, app: str) -> str:
+    """What the module snapshot found on one host, as a table."""
+    head = f"snapshots of {app} on {host}:"
+    if not snapshots:
+        return f"{head}\n  (none yet)\n"
+    rows = [("NAME", "AGE", "SIZE", "DATABASES", "BY", "REASON")]
+    for snapshot in snapshots:
+        rows.append(
+            (
+                snapshot["name"],
+                age(snapshot["age"]),
+                size(snapshot["size"]),
+                ", ".join(snapshot["databases"]),
+                snapshot["by"],
+                snapshot["reason"],
+            )
+        )
+    return table(head, rows)
+
+
+def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> str:
+    """How a restore ended, in a few sentences; in check mode, how it would."""
+    if rehearsed:
+        return f"Would put the snapshot {name} back: it is whole, and fits."
+    lines = [
+        f"Put the snapshot {name} back; the site was in maintenance for "
+        f"{result['seconds']:.1f} seconds."
+    ]
+    for alias, migrations in result["migrated"].items():
+        if migrations:
+            lines.append(f"Applied to {alias} what it lacked: {', '.join(migrations)}.")
+    for alias, kept in result["replaced"].items():
+        lines.append(f"What {alias} was before is kept as {kept}.")
+    lines.append("When nobody needs that any more: restore.yml -e drop_replaced=true")
+    return "\n".join(lines)
 
 
 def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
@@ -72,4 +122,9 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
-        return {"status_table": status_table, "outcome": outcome}
+        return {
+            "outcome": outcome,
+            "restored": restored,
+            "snapshot_table": snapshot_table,
+            "status_table": status_table,
+        }

@@ -80,6 +80,19 @@ def list_snapshots(app: App) -> list[Snapshot]:
     return sorted(found, key=lambda snapshot: (snapshot["taken"], snapshot["name"]), reverse=True)
 
 
+def summaries(app: App) -> list[Snapshot]:
+    """What a person wants to know of all that are there, newest first."""
+    now = time.time()
+    return [
+        {
+            **{key: snapshot[key] for key in ("name", "release", "size", "reason", "by")},
+            "age": int(now - snapshot["taken"]),
+            "databases": list(snapshot["databases"]),
+        }
+        for snapshot in list_snapshots(app)
+    ]
+
+
 def find(app: App, name: str) -> Snapshot:
     """The snapshot called ``name``. Raises GreenroomError, and says which there are."""
     there = [snapshot["name"] for snapshot in list_snapshots(app)]

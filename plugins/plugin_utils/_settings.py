@@ -145,7 +145,11 @@ RULES: dict[str, tuple[str, Check]] = {
     "allow_backwards_incompatible": ("yes or no", _is_boolean),
     "app_keep_releases": ("2 or more", _between(2)),
     "app_keep_snapshots": ("1 or more", _between(1)),
-    "app_keep_snapshots_days": ("a number of days, 1 at least", _between(1)),
+    "app_keep_snapshots_days": ("1 or more", _between(1)),
+    "app_backup_at": (
+        "a time as in OnCalendar of systemd.time(7), such as daily or *-*-* 03:30:00, or empty",
+        _matches(r"[A-Za-z0-9 *.,:/~_+-]{0,100}"),
+    ),
     "app_free_space": ("a number of MiB, 0 at least", _between(0)),
     "app_free_inodes": ("a number, 0 at least", _between(0)),
 }

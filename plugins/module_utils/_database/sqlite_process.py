@@ -104,7 +104,7 @@ def restore(path: str, fresh: str) -> None:
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            os.fchmod(descriptor, os.stat(path).st_mode & 0o777)
+            os.fchmod(descriptor, os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o640)
             shutil.copyfileobj(sys.stdin.buffer, file, 2**20)
             file.flush()
             os.fsync(descriptor)
@@ -121,23 +121,39 @@ def swap(path: str, fresh: str, before: str) -> None:
     is in the middle of something. What was in a write-ahead log goes into the file first: a log
     belongs to the name, and would be taken for that of the new file.
     """
-    with contextlib.closing(connect(path)) as database:
-        mode = database.execute("PRAGMA journal_mode").fetchone()[0]
-        database.execute("PRAGMA locking_mode=EXCLUSIVE")
-        if database.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
-            raise sqlite3.OperationalError("database is locked")
-        database.execute("BEGIN EXCLUSIVE")
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(f"{path}-journal")  # an empty one, which some leave there for the next time
-        os.link(path, before)
-        os.rename(fresh, path)  # no moment without a file, and none with half of one
-        folder = os.open(os.path.dirname(path), os.O_RDONLY)
-        os.fsync(folder)
-        os.close(folder)
-        database.execute("ROLLBACK")
+    mode = ""
+    try:
+        with contextlib.closing(connect(path)) as database:
+            mode = database.execute("PRAGMA journal_mode").fetchone()[0]
+            database.execute("PRAGMA locking_mode=EXCLUSIVE")
+            if database.execute("PRAGMA journal_mode=DELETE").fetchone()[0] != "delete":
+                raise sqlite3.OperationalError("database is locked")
+            database.execute("BEGIN EXCLUSIVE")
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{path}-journal")  # an empty one, which some keep for the next time
+            exchange(path, fresh, before)
+            database.execute("ROLLBACK")
+    except sqlite3.DatabaseError as error:
+        # What is damaged or gone cannot be locked, and is the best of reasons to replace it.
+        if type(error) is not sqlite3.DatabaseError and os.path.exists(path):
+            raise
+        exchange(path, fresh, before)
     if mode == "wal":
         with contextlib.closing(connect(before)) as kept:
             kept.execute("PRAGMA journal_mode=WAL")
+
+
+def exchange(path: str, fresh: str, before: str) -> None:
+    """Rename, with no moment in which there is no file, or half of one."""
+    for suffix in ("-journal", "-wal", "-shm"):  # there is none where all is well
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(path + suffix, before + suffix)
+    with contextlib.suppress(FileNotFoundError):
+        os.link(path, before)
+    os.rename(fresh, path)
+    folder = os.open(os.path.dirname(path), os.O_RDONLY)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def kept(path: str) -> list[str]:

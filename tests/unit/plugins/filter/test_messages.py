@@ -7,12 +7,20 @@ from ansible_collections.greenroom.django.plugins.filter.messages import (
     FilterModule,
     age,
     outcome,
+    restored,
+    size,
+    snapshot_table,
     status_table,
 )
 
 
 def test_the_names() -> None:
-    assert FilterModule().filters() == {"status_table": status_table, "outcome": outcome}
+    assert FilterModule().filters() == {
+        "outcome": outcome,
+        "restored": restored,
+        "snapshot_table": snapshot_table,
+        "status_table": status_table,
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,3 +130,51 @@ ROLLED: dict[str, Any] = {"number": 41, "revision": "cd" * 20, "needed": True, "
 )
 def test_how_it_ended(made: dict[str, Any], action: str, rehearsed: bool, said: str) -> None:
     assert outcome(made, action, "www.example.com", rehearsed) == said
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1.0 KiB"),
+        (12 * 1024, "12 KiB"),
+        (2**20 - 1, "1024 KiB"),
+        (1500000, "1.4 MiB"),
+        (3 * 2**40, "3072 GiB"),
+    ],
+)
+def test_a_size(count: int, said: str) -> None:
+    assert size(count) == said
+
+
+def test_the_snapshots() -> None:
+    assert snapshot_table([], "web1", "blog") == "snapshots of blog on web1:\n  (none yet)\n"
+    snapshot = {
+        "name": "7-20261121T150312Z",
+        "age": 200,
+        "size": 5000,
+        "databases": ["default", "archive"],
+        "by": "ada@laptop",
+        "reason": "asked for",
+    }
+    assert snapshot_table([snapshot], "web1", "blog").splitlines() == [
+        "snapshots of blog on web1:",
+        "  NAME                AGE    SIZE     DATABASES         BY          REASON",
+        "  7-20261121T150312Z  3 min  4.9 KiB  default, archive  ada@laptop  asked for",
+    ]
+
+
+def test_a_restore() -> None:
+    result = {
+        "seconds": 2.345,
+        "migrated": {"default": ["shows.0002"], "archive": []},
+        "replaced": {"default": "blog_before_20261121t150312z"},
+    }
+    assert restored(result, "7-x").splitlines() == [
+        "Put the snapshot 7-x back; the site was in maintenance for 2.3 seconds.",
+        "Applied to default what it lacked: shows.0002.",
+        "What default was before is kept as blog_before_20261121t150312z.",
+        "When nobody needs that any more: restore.yml -e drop_replaced=true",
+    ]
+    assert restored({}, "7-x", True) == "Would put the snapshot 7-x back: it is whole, and fits."

@@ -170,9 +170,11 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
     ),
     "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
-    **dict.fromkeys(
-        ("app_keep_snapshots", "app_keep_snapshots_days"),
-        ([1, 30, "10"], [0, -5, "all", "", None, True]),
+    "app_keep_snapshots": ([1, 10, "3"], [0, -1, "all", "", None, True]),
+    "app_keep_snapshots_days": ([1, 365, "30"], [0, -1, "ever", "", None]),
+    "app_backup_at": (
+        ["", "daily", "*-*-* 03:30:00", "Mon..Fri 22:00 Europe/Berlin", "*:0/15", "Sat *-*~07/1"],
+        ["daily\n", "daily; x", "%h", "a" * 101, None],
     ),
     "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),

@@ -1,0 +1,208 @@
+"""The modules snapshot, restore and drop_replaced, with SQLite, and no Django and no systemd."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _backup
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.modules import drop_replaced, restore, snapshot
+
+from tests.unit.conftest import defaults_of
+
+
+class Stage:
+    """What the modules do to the site, in the order in which they do it."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.path = os.path.join(app.shared, "db.sqlite3")
+        self.did: list[str] = []
+        self.up = {7}
+        self.good = True
+
+    def sql(self, *statements: str) -> list[Any]:
+        with closing(sqlite3.connect(self.path)) as connection:
+            rows = [row[0] for statement in statements for row in connection.execute(statement)]
+            connection.commit()
+        return rows
+
+    def note(self, what: str) -> None:
+        self.did.append(what + (" in maintenance" if os.path.exists(self.app.maintenance) else ""))
+
+    # -- the service, and the way to Django --------------------------------------------------------
+
+    def running(self) -> list[int]:
+        return sorted(self.up)
+
+    def stop(self, number: int) -> None:
+        self.note(f"stop {number}")
+        self.up.discard(number)
+
+    def start(self, number: int) -> None:
+        self.note(f"start {number}")
+        self.up.add(number)
+
+    def prove(self, _app: App, _service: Any, number: int, *_: Any) -> None:
+        self.start(number)
+        if not self.good:
+            raise GreenroomError("Release 7 did not prove itself.")
+
+    def django(self, _app: App, _number: int, _manifest: Any, request: Any, _timeout: int) -> Any:
+        if request["steps"]:
+            self.note(f"{request['steps'][0]} {request['databases'][0]}")
+            return {"migrated": {"default": ["shows.0002"]}}
+        connection = {"engine": "django.db.backends.sqlite3", "name": self.path}
+        return {"connections": {"default": connection}}
+
+
+@pytest.fixture
+def stage(app: App, monkeypatch: pytest.MonkeyPatch) -> Stage:
+    """Release 7 serves, with a database of one row."""
+    stage = Stage(app)
+    os.makedirs(app.release(7))
+    app.put_on_stage(7)
+    stage.sql("CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
+    stage.sql("CREATE TABLE django_migrations (id, app, name)")
+    for module in (snapshot, restore, drop_replaced):
+        monkeypatch.setattr(module, "App", lambda _: app)
+    for module in (_backup, restore):
+        monkeypatch.setattr(module, "read_manifest", lambda *_: {})
+        monkeypatch.setattr(module, "start_django", stage.django)
+    monkeypatch.setattr(restore, "service_of", lambda *_: stage)
+    monkeypatch.setattr(restore, "start_and_prove", stage.prove)
+    return stage
+
+
+def run(module: ModuleType, check: bool = False, **params: Any) -> dict[str, Any]:
+    act: Callable[..., dict[str, Any]] = getattr(module, module.__name__.rpartition(".")[2])
+    given = {"app": "blog", "by": "ada@laptop", "host": "www.example.com", **params}
+    return act({**defaults_of(module), **given}, check)
+
+
+@pytest.mark.usefixtures("stage")
+def test_a_snapshot() -> None:
+    assert run(snapshot, check=True) == {"changed": True, "snapshots": []}
+    taken = run(snapshot)
+    [summary] = taken["snapshots"]
+    assert (taken["name"], taken["pruned"]) == (summary["name"], [])
+    assert {**summary, "name": "", "size": 0, "age": 0} == {
+        "name": "",
+        "release": 7,
+        "size": 0,
+        "reason": "asked for",
+        "by": "ada@laptop",
+        "age": 0,
+        "databases": ["default"],
+    }
+
+
+def test_what_a_release_may_need_is_not_pruned(stage: Stage) -> None:
+    names = [run(snapshot)["name"] for _ in range(3)]
+    entries = [
+        {"number": 6, "result": "good", "snapshot": names[0]},
+        {"number": 5, "result": "good", "snapshot": names[1], "pruned": True},
+    ]
+    Path(stage.app.journal).write_text(json.dumps({"releases": entries}))
+    taken = run(snapshot, keep=1)
+    assert sorted(taken["pruned"]) == names[1:]
+    assert [each["name"] for each in taken["snapshots"]] == [taken["name"], names[0]]
+
+
+@pytest.mark.parametrize("module", [snapshot, restore, drop_replaced])
+def test_nothing_serves(stage: Stage, module: ModuleType) -> None:
+    os.unlink(stage.app.current)
+    for check in (False, True):
+        with pytest.raises(GreenroomError, match="No release of blog serves on this host"):
+            run(module, check)
+
+
+def test_a_restore(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    stage.sql("INSERT INTO t VALUES (2)")
+    stage.up.add(6)  # it is still finishing its scene
+    assert run(restore, check=True, snapshot=name) == {"changed": True}
+    done = run(restore, snapshot=name)
+    assert stage.sql("SELECT a FROM t") == [1]
+    assert stage.did == [f"{what} in maintenance" for what in ("stop 6", "stop 7", "start 7")]
+    assert (done["migrated"], done["warnings"]) == ({}, [])
+    [kept] = done["replaced"].values()
+    with closing(sqlite3.connect(kept)) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchall() == [(2,)]
+    assert done["saved"] in {each["name"] for each in run(snapshot)["snapshots"]}
+    assert not os.path.exists(stage.app.maintenance)
+    assert run(drop_replaced, check=True) == {"changed": True, "dropped": [kept]}
+    assert run(drop_replaced) == {"changed": True, "dropped": [kept]}
+    assert run(drop_replaced) == {"changed": False, "dropped": []}
+    assert os.listdir(stage.app.shared) == ["db.sqlite3"]
+
+
+def test_migrations_that_it_lacks_are_applied(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0002')")
+    done = run(restore, snapshot=name)
+    assert done["migrated"] == {"default": ["shows.0002"]}
+    assert stage.did[1] == "migrate default in maintenance"
+
+
+def test_a_release_that_cannot_live_with_it(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    stage.sql("INSERT INTO t VALUES (2)")
+    stage.good = False
+    with pytest.raises(GreenroomError) as failed:
+        run(restore, snapshot=name)
+    assert str(failed.value) == (
+        "Release 7 did not prove itself.\n"
+        "The databases are those from before, and release 7 serves."
+    )
+    assert stage.sql("SELECT a FROM t") == [1, 2]
+    assert (stage.up, os.listdir(stage.app.shared)) == ({7}, ["db.sqlite3"])
+    assert not os.path.exists(stage.app.maintenance)
+
+
+def test_a_database_that_is_in_use(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a job of the app's, say. The site is back with all as it was."""
+    name = run(snapshot)["name"]
+
+    def busy(*_: Any) -> None:
+        raise GreenroomError("database is locked")
+
+    monkeypatch.setattr(
+        "ansible_collections.greenroom.django.plugins.module_utils._database.sqlite.Sqlite.swap",
+        busy,
+    )
+    with pytest.raises(GreenroomError, match="database is locked\nThe databases are those from"):
+        run(restore, snapshot=name)
+    assert stage.did[-1] == "start 7 in maintenance"
+    assert os.listdir(stage.app.shared) == ["db.sqlite3"]
+
+
+@pytest.mark.parametrize("damage", ["gone", "not a database"])
+def test_a_database_that_is_damaged_is_replaced(stage: Stage, damage: str) -> None:
+    name = run(snapshot)["name"]
+    os.unlink(stage.path)
+    if damage != "gone":
+        Path(stage.path).write_text(damage * 1000)
+    done = run(restore, snapshot=name)
+    assert stage.sql("SELECT a FROM t") == [1]
+    assert done["saved"] == ""
+    assert done["warnings"][0].startswith("No snapshot of the present state could be taken: ")
+    assert os.path.exists(done["replaced"]["default"]) == (damage != "gone")
+
+
+def test_an_engine_that_is_no_longer_the_same(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    about = Path(stage.app.backups, name, "snapshot.json")
+    about.write_text(about.read_text().replace('"sqlite"', '"postgresql"'))
+    with pytest.raises(GreenroomError, match=r"of postgresql, and the release that serves uses sq"):
+        run(restore, snapshot=name)
+    assert stage.did == []
