@@ -1,0 +1,99 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _backup_program
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.modules import backup_program
+
+ARGUMENTS = ["blog", "--databases", "default", "archive", "--keep", "3", "--days", "9"]
+
+
+@pytest.fixture
+def taken(app: App, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
+    """What was backed up, by whom, and who had the lock then."""
+    taken: list[tuple[Any, ...]] = []
+
+    def back_up(app: App, *options: Any) -> dict[str, Any]:
+        taken.append((*options, json.loads(Path(app.lock).read_text())["by"]))
+        return {"name": "7-x", "pruned": ["6-x"]}
+
+    monkeypatch.setattr(_backup_program, "App", lambda _: app)
+    monkeypatch.setattr(_backup_program, "back_up", back_up)
+    return taken
+
+
+def test_nothing_serves_yet(
+    taken: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _backup_program.main(ARGUMENTS) == 0
+    assert taken == []
+    assert "Nothing of blog serves here yet" in capsys.readouterr().out
+
+
+def test_a_snapshot_under_the_lock(
+    app: App, taken: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    app.put_on_stage(7)
+    assert _backup_program.main(ARGUMENTS) == 0
+    by = _backup_program.BY
+    assert taken == [(["default", "archive"], "by the clock", by, 3, 9, by)]
+    assert not os.path.exists(app.lock)
+    assert capsys.readouterr().out == "Took the snapshot 7-x. Removed: 6-x.\n"
+
+
+def test_it_waits_for_others_and_says_whom_it_waited_for(
+    app: App,
+    taken: list[tuple[Any, ...]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    app.put_on_stage(7)
+    Path(app.lock).write_text(json.dumps({"token": "t", "by": "bob@desk", "since": time.time()}))
+    monkeypatch.setattr(_backup_program, "PAUSE", 0.01)
+    monkeypatch.setattr(_backup_program, "PATIENCE", 0.05)
+    assert _backup_program.main(ARGUMENTS) == 1
+    assert "bob@desk is at work here" in capsys.readouterr().err
+    monkeypatch.setattr(_backup_program, "PATIENCE", 60)
+    monkeypatch.setattr(time, "sleep", lambda _: os.unlink(app.lock))
+    assert _backup_program.main(ARGUMENTS) == 0
+    assert len(taken) == 1
+
+
+def test_a_failure_gives_the_lock_back(
+    app: App, taken: list[tuple[Any, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise GreenroomError("No room.")
+
+    app.put_on_stage(7)
+    monkeypatch.setattr(_backup_program, "back_up", fail)
+    assert _backup_program.main(ARGUMENTS) == 1
+    assert (taken, os.path.exists(app.lock)) == ([], False)
+
+
+def test_it_is_one_file_that_runs_alone(tmp_path: Path) -> None:
+    path = tmp_path / "backup.pyz"
+    assert backup_program.install({"path": str(path)}, True) == {"changed": True}
+    assert not path.exists()
+    assert backup_program.install({"path": str(path)}, False) == {"changed": True}
+    assert path.stat().st_mode & 0o777 == 0o600
+    for check in (True, False):
+        assert backup_program.install({"path": str(path)}, check) == {"changed": False}
+    done = subprocess.run(
+        [sys.executable, "-I", path, "not-there", *ARGUMENTS[1:]],
+        cwd="/",
+        capture_output=True,
+        text=True,
+    )
+    said = "Nothing of not-there serves here yet, so there is nothing to back up.\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
+    assert os.listdir(tmp_path) == ["backup.pyz"]
