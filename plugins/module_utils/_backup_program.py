@@ -43,7 +43,8 @@ def take_turn(app: App, databases: list[str], keep: int, days: int) -> str:
     holder = {"token": token, "by": BY, "controller": "", "pid": 0, "since": time.time()}
     wait_for(lock, holder)
     try:
-        taken = back_up(app, databases, "by the clock", BY, keep, days)
+        with lock.step(token, "backup"):
+            taken = back_up(app, databases, "by the clock", BY, keep, days)
     finally:
         lock.release(token)
     pruned = f" Removed: {', '.join(taken['pruned'])}." if taken["pruned"] else ""

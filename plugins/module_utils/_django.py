@@ -84,20 +84,3 @@ def start_django(
     if "refusal" in found:
         raise GreenroomError(found["refusal"], **found.get("details", {}))
     return found
-
-
-def connections_of(app: App, number: int, timeout: float) -> dict[str, dict[str, Any]]:
-    """How the databases in the settings of release ``number`` are reached: only Django knows.
-
-    Passwords are in it. ``timeout`` is in seconds. Raises GreenroomError.
-    """
-    request = {
-        "steps": [],
-        "tree": app.release(number),
-        "static_root": "",
-        "wsgi": "",
-        "connections": True,
-    }
-    found = start_django(app, number, read_manifest(app, number), request, timeout)
-    connections: dict[str, dict[str, Any]] = found["connections"]
-    return connections

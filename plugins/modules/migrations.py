@@ -146,8 +146,10 @@ import glob
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._database import databases_of
-from ansible_collections.greenroom.django.plugins.module_utils._django import connections_of
+from ansible_collections.greenroom.django.plugins.module_utils._backup import (
+    databases_in_use,
+    needed,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import switch_on
@@ -241,18 +243,13 @@ def apply(app: App, params: dict[str, Any], journal: Journal, found: Databases) 
 def snapshot_before(app: App, params: dict[str, Any]) -> str:
     """Take a snapshot of what there is before a change; its name."""
     number = params["release"]
-    connections = connections_of(app, number, params["timeout"])
-    databases = databases_of(app, params["databases"], connections)
     reason = f"before the migrations of release {number}"
     if params["to"]:
         reason = f"before going back to release {params['to']}"
+    databases = databases_in_use(app, number, params["databases"])
     name = take(app, number, databases, reason, params["by"])
-    needed = {
-        entry["migrations"]["snapshot"]
-        for entry in Journal.read(app.journal).on_disk()
-        if entry.get("migrations")
-    }
-    prune(app, params["keep_snapshots"], params["keep_snapshots_days"], needed)
+    kept = needed(Journal.read(app.journal))
+    prune(app, params["keep_snapshots"], params["keep_snapshots_days"], kept)
     return name
 
 

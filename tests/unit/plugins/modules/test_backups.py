@@ -109,8 +109,8 @@ def test_a_snapshot() -> None:
 def test_what_a_release_may_need_is_not_pruned(stage: Stage) -> None:
     names = [run(snapshot)["name"] for _ in range(3)]
     entries = [
-        {"number": 6, "result": "good", "snapshot": names[0]},
-        {"number": 5, "result": "good", "snapshot": names[1], "pruned": True},
+        {"number": 6, "result": "good", "migrations": {"snapshot": names[0]}},
+        {"number": 5, "result": "good", "migrations": {"snapshot": names[1]}, "pruned": True},
     ]
     Path(stage.app.journal).write_text(json.dumps({"releases": entries}))
     taken = run(snapshot, keep=1)
