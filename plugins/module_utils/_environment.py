@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from urllib.parse import unquote
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -54,15 +55,35 @@ _SECRET_NAME = re.compile(
 )
 
 
+# What follows the user's name in an address, such as postgres://user:password@host/name, up to the
+# next address.
+_AFTER_USER = re.compile(r"://[^/?#@:\s]*:(?=((?:(?!://)\S)*))")
+
+
 def without_secrets(text: str, variables: Mapping[str, str]) -> str:
     """``text`` with the values of variables that look like secrets, by their names, blotted out.
 
+    So are the passwords in addresses, whatever the variable's name, as they are written there and
+    as they are typed.
     Values of less than 6 characters stay: they are no secrets, and are in many words.
     """
-    secrets = {v for n, v in variables.items() if _SECRET_NAME.search(n) and len(v) >= 6}
+    secrets = {value for name, value in variables.items() if _SECRET_NAME.search(name)}
+    for value in variables.values():
+        passwords = passwords_in(value)
+        secrets.update(passwords, map(unquote, passwords))
     for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, "********")
+        if len(secret) >= 6:
+            text = text.replace(secret, "********")
     return text
+
+
+def passwords_in(text: str) -> set[str]:
+    """The passwords in the addresses that a text is, or has in it, as they are written there."""
+    passwords = set()
+    for rest in _AFTER_USER.findall(text):
+        # An at sign in a password should be written as %40, and may not be: up to both ends.
+        passwords |= {rest.partition("@")[0], rest.rpartition("@")[0]} if "@" in rest else set()
+    return passwords
 
 
 def environment_problem(name: object, value: object) -> str | None:

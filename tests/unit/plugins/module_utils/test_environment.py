@@ -135,3 +135,25 @@ def test_secrets_in_what_an_app_says_are_blotted_out() -> None:
     said = "shop.settings: cannot reach postgres://me:abcdef@db/x with abcdef or 12345"
     blotted = "shop.settings: cannot reach ******** with ******** or 12345"
     assert without_secrets(said, variables) == blotted
+
+
+@pytest.mark.parametrize(
+    ("address", "said", "blotted"),
+    [
+        ("postgres://me:abcdef@db/x", "for me: abcdef", "for me: ********"),
+        ("redis://:abcdef@cache:6379/0", "abcdef", "********"),
+        ("amqp://me:a%2Fb%40c%25d@queue/", "a/b@c%d or a%2Fb%40c%25d", "******** or ********"),
+        ("amqp://me:a/b@c#d?e@queue/", "a/b@c#d?e", "********"),
+        ("amqp://me:ab@cdef@queue/", "ab@cdef", "********"),
+        ("a://me:abcdef@h/x,b://me:ghijkl@h/x", "abcdef, ghijkl", "********, ********"),
+        ("postgres://me:abc@db/x", "abc", "abc"),
+        ("postgres://me@db/abcdef", "abcdef", "abcdef"),
+        ("https://example.com/a:abcdef@x", "abcdef", "abcdef"),
+        ("https://example.com:80/@abcdef", "abcdef", "abcdef"),
+    ],
+)
+def test_the_password_in_an_address_is_blotted_out_by_itself(
+    address: str, said: str, blotted: str
+) -> None:
+    """In variables of any name."""
+    assert without_secrets(said, {"BROKER": address}) == blotted
