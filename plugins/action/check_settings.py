@@ -10,7 +10,11 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
-from ansible_collections.greenroom.django.plugins.plugin_utils._settings import NAMES, problems
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
+    NAMES,
+    problems,
+    problems_of_database,
+)
 
 ROLES = Path(__file__).parents[2] / "roles"
 
@@ -21,6 +25,22 @@ def options_of_roles() -> dict[str, Any]:
     for path in sorted(ROLES.glob("*/meta/argument_specs.yml")):
         options.update(DataLoader().load_from_file(str(path))["argument_specs"]["main"]["options"])
     return options
+
+
+def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+    """What is wrong with the inventory where the app wants PostgreSQL."""
+    if settings.get("app_database") != "postgresql":
+        return []
+    groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+    hosts = groups["live" if "live" in task_vars["group_names"] else "staging"]
+    database = groups.get("database", [])
+    addresses = {
+        host: str(
+            hostvars[host].get("database_address") or hostvars[host].get("ansible_host") or host
+        )
+        for host in [*hosts, *database]
+    }
+    return problems_of_database(str(settings.get("app_name")), hosts, database, addresses)
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
@@ -44,7 +64,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                     unreadable.append(f"{name} cannot be read: {error.message}")
         if unreadable:
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
-        found = problems(settings, options)
+        found = problems(settings, options) + of_database(settings, task_vars or {})
         if found:
             return {
                 "failed": True,

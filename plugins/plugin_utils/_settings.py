@@ -1,6 +1,7 @@
 # PRIVATE to the collection: what the settings of an app must look like.
 from __future__ import annotations
 
+import ipaddress
 import os
 import posixpath
 import re
@@ -214,6 +215,55 @@ def _shown(name: str, value: Any) -> str:
     return (
         repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text)) if name == "app_repository" else repr(text)
     )
+
+
+# What PostgreSQL, or its package, has for itself.
+_OF_POSTGRESQL = ("postgres", "postgresql", "template0", "template1", "public", "none")
+
+
+def problems_of_database(
+    app_name: str, hosts: Sequence[str], database: Sequence[str], addresses: Mapping[str, str]
+) -> list[str]:
+    """What is wrong with where an app's PostgreSQL would be, a sentence each.
+
+    ``hosts`` are those of the environment, ``database`` those of the group of that name, and
+    ``addresses`` what is known of all of them.
+    """
+    if app_name in _OF_POSTGRESQL:
+        return [
+            f"app_name is {app_name!r}, which PostgreSQL has for itself; choose another name, or "
+            "leave app_database at sqlite."
+        ]
+    if len(database) > 1:
+        return [
+            f"The group database has {', '.join(database)}; it should be the one host that "
+            "PostgreSQL runs on."
+        ]
+    if not database:
+        return (
+            []
+            if len(hosts) < 2
+            else [
+                f"app_database is 'postgresql', and {', '.join(hosts)} need one database: name its "
+                "host in the inventory, in a group database. It may be one of them."
+            ]
+        )
+    if set(hosts) <= set(database):
+        return []  # it is reached on localhost
+    return [
+        f"The address of {host} is {addresses[host]!r}; with a database on a host of its own it "
+        f"should be an IP address: set database_address of {host} in the inventory."
+        for host in dict.fromkeys([*hosts, *database])
+        if not _is_address(addresses[host])
+    ]
+
+
+def _is_address(value: str) -> bool:
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value  # of one network card, and so of one host
 
 
 _is_of_type: dict[str, Check] = {

@@ -15,7 +15,7 @@ REGISTERS: dict[str, dict[str, Any]] = {"service_manager": MANAGERS, "source_con
 
 def test_the_folders_named_after_a_question_are_known() -> None:
     folders = {path.name for path in ROOT.glob("roles/*/tasks/*") if path.is_dir()}
-    assert folders == REGISTERS.keys()
+    assert folders == {*REGISTERS, "database"}
 
 
 @pytest.mark.parametrize(("question", "register"), REGISTERS.items())
@@ -23,6 +23,12 @@ def test_the_answers_are_the_files_that_are_there(question: str, register: dict[
     choices = options_of_role("app")[f"app_{question}"]["choices"]
     files = [path.stem for path in ROOT.glob(f"roles/*/tasks/{question}/*.yml")]
     assert sorted(choices) == sorted(files) == sorted(register)
+
+
+def test_the_databases_are_the_files_that_are_there() -> None:
+    """They are made by tasks alone: no module knows of them, so there is no register."""
+    files = [path.stem for path in ROOT.glob("roles/database/tasks/database/*.yml")]
+    assert sorted(options_of_role("app")["app_database"]["choices"]) == sorted(files)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -22,6 +22,9 @@ SETTINGS: dict[str, Any] = {
     "app_domains": ["www.example.com", "example.com"],
     "group_names": ["live"],
     "ansible_managed": "Ansible managed",
+    "inventory_hostname": "web1",
+    "groups": {"live": ["web1"]},
+    "hostvars": {"web1": {"ansible_host": "192.0.2.1"}},
 }
 
 
@@ -59,8 +62,9 @@ TEMPLATES = sorted(
 )
 
 
-# These are no files of a configuration: the one holds a secret, the other is a message.
-OTHERS = ["checkout/git-credentials.j2", "checkout/unreachable.j2"]
+# These are no files of a configuration: the one holds a secret, the next is a message, and the last
+# goes into a file of somebody else.
+OTHERS = ["checkout/git-credentials.j2", "checkout/unreachable.j2", "database/pg_hba.conf.j2"]
 FILES = [path for path in TEMPLATES if path not in OTHERS]
 
 
@@ -235,7 +239,7 @@ def test_the_service_of_a_release() -> None:
         "User": "blog",
         "Group": "blog",
         "WorkingDirectory": "/srv/blog/releases/%i",
-        "EnvironmentFile": "/etc/blog/%i.env",
+        "EnvironmentFile": "/etc/blog/%i.env",  # the last one, which wins
         "ExecStart": "/srv/blog/releases/%i/.venv/bin/gunicorn --config /etc/blog/gunicorn.conf.py",
         "ExecStop": "/bin/sleep 1",
         "TimeoutStopSec": "36",
@@ -247,6 +251,11 @@ def test_the_service_of_a_release() -> None:
     }
     assert wanted.items() <= dict(unit["Service"]).items()
     assert unit["Install"]["WantedBy"] == "multi-user.target"
+
+
+def test_the_service_knows_the_database_first() -> None:
+    files = re.findall(r"^EnvironmentFile=(.+)$", render("gunicorn/app@.service.j2"), re.MULTILINE)
+    assert files == ["-/etc/blog/database.env", "/etc/blog/%i.env"]
 
 
 def test_a_service_that_differs() -> None:
@@ -333,3 +342,86 @@ def test_a_repository_that_cannot_be_reached(repository: str, advice: str) -> No
     first, rest = found.split("\n\n", 1)
     assert first == f"app_repository is {repository}, which cannot be fetched:\nPermission denied"
     assert rest.startswith(advice)
+
+
+# -- PostgreSQL -----------------------------------------------------------------------------------
+
+OTHER_HOSTS = {
+    "web1": {"ansible_host": "203.0.113.1", "database_address": "192.0.2.1"},
+    "web2": {"ansible_host": "2001:db8::2", "database_address": ""},
+    "192.0.2.3": {},
+    "db1": {"ansible_host": "db1.example.com", "database_address": "192.0.2.9"},
+}
+ELSEWHERE = {
+    "hostvars": OTHER_HOSTS,
+    "groups": {"live": ["web1", "web2", "192.0.2.3"], "database": ["db1"]},
+}
+
+
+def rules(**settings: Any) -> list[str]:
+    """The rules for the app, each without what all of them have."""
+    lines = render("database/pg_hba.conf.j2", **settings).splitlines()
+    found = [re.fullmatch(r'(\w+) "blog" "blog" (\S+) scram-sha-256', line) for line in lines]
+    return [f"{match[1]} {match[2]}" if match else "" for match in found]
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({}, ["host 127.0.0.1/32", "host ::1/128"]),
+        (
+            ELSEWHERE,
+            ["hostssl 192.0.2.1/32", "hostssl 2001:db8::2/128", "hostssl 192.0.2.3/32"],
+        ),
+        (
+            {**ELSEWHERE, "groups": {"live": ["web1", "web2"], "database": ["web2"]}},
+            ["hostssl 192.0.2.1/32", "host 127.0.0.1/32", "host ::1/128"],
+        ),
+    ],
+)
+def test_who_gets_into_the_database(settings: dict[str, Any], found: list[str]) -> None:
+    assert rules(**settings) == found
+
+
+def variable(name: str, **settings: Any) -> Any:
+    """What one of the database role's variables is."""
+    loader = DataLoader()
+    variables: dict[str, Any] = {}
+    for role in ROLES:
+        variables |= of_role(role, "defaults/main.yml") | of_role(role, "vars/main.yml")
+    templar = Templar(loader=loader, variables=trusted({**variables, **SETTINGS, **settings}))
+    return templar.template(trust_as_template("{{ " + name + " }}"))
+
+
+@pytest.mark.parametrize(
+    ("before", "settings", "after"),
+    [
+        ("localhost", {}, ["localhost"]),
+        ("", {}, ["localhost"]),
+        ("*", ELSEWHERE, ["*"]),
+        ("localhost", ELSEWHERE, ["localhost", "192.0.2.9"]),
+        ("192.0.2.9,localhost", ELSEWHERE, ["192.0.2.9", "localhost"]),
+        ("localhost, 192.0.2.9", {}, ["localhost", "192.0.2.9"]),  # for another app
+        ("localhost", {"groups": {"live": ["web1"], "database": ["web1"]}}, ["localhost"]),
+    ],
+)
+def test_where_postgresql_listens(before: str, settings: Any, after: list[str]) -> None:
+    server = {"query_result": [{"listens": before}]}
+    assert variable("database_listens", database_server=server, **settings) == after
+
+
+@pytest.mark.parametrize(
+    ("password", "settings", "url"),
+    [
+        ("c2VjcmV0", {}, "postgres://blog:secret@localhost:5432/blog"),
+        ("YS9iQGM6ZCAlIz8=", {}, "postgres://blog:a%2Fb%40c%3Ad%20%25%23%3F@localhost:5432/blog"),
+        ("c2VjcmV0", ELSEWHERE, "postgres://blog:secret@192.0.2.9:5432/blog"),
+        (
+            "c2VjcmV0",
+            {**ELSEWHERE, "groups": {"live": ["web1", "web2"], "database": ["web2"]}},
+            "postgres://blog:secret@[2001:db8::2]:5432/blog",
+        ),
+    ],
+)
+def test_the_address_that_the_app_gets(password: str, settings: Any, url: str) -> None:
+    assert variable("database_url", database_secret={"content": password}, **settings) == url

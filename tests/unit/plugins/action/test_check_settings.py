@@ -54,3 +54,37 @@ def test_one_report_for_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> No
         "- app_keep_releases is '1'; it should be 2 or more.\n"
         "- app_env.KEY is of type int; it should be a string: put it in quotes.",
     }
+
+
+WEB = {"web1": {"ansible_host": "192.0.2.1"}, "web2": {"database_address": "192.0.2.2"}}
+HOSTVARS = {**WEB, "db1": {"ansible_host": "db1.example.com"}}
+
+
+@pytest.mark.parametrize(
+    ("settings", "groups", "said"),
+    [
+        ({}, {"live": ["web1", "web2"]}, ""),
+        ({"app_database": "postgresql"}, {"live": ["web1"], "staging": ["web2"]}, ""),
+        ({"app_database": "postgresql"}, {"live": ["web1", "web2"], "database": ["web2"]}, ""),
+        (
+            {"app_database": "postgresql"},
+            {"live": ["web1", "web2"]},
+            "web1, web2 need one database",
+        ),
+        (
+            {"app_database": "postgresql"},
+            {"live": ["web1"], "database": ["db1"]},
+            "The address of db1 is 'db1.example.com'",
+        ),
+    ],
+)
+def test_where_the_database_is(
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, str],
+    groups: dict[str, list[str]],
+    said: str,
+) -> None:
+    facts = {"groups": groups, "group_names": ["live"], "hostvars": HOSTVARS}
+    result = run(monkeypatch, **GOOD, **settings, **facts)
+    assert result.get("failed", False) is bool(said)
+    assert said in result.get("msg", "")

@@ -10,6 +10,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     RULES,
     RULES_OF_ITEMS,
     problems,
+    problems_of_database,
 )
 
 
@@ -391,3 +392,60 @@ def test_what_is_required() -> None:
 )
 def test_what_cannot_outlive_a_release(paths: list[str], said: list[str]) -> None:
     assert problems({"app_shared_paths": paths}) == said
+
+
+ONE, TWO, DATABASE = "192.0.2.1", "2001:db8::2", "192.0.2.9"
+ADDRESSES = {"web1": ONE, "web2": TWO, "db1": DATABASE, "db2": DATABASE}
+
+
+@pytest.mark.parametrize(
+    ("hosts", "database"),
+    [
+        pytest.param(["web1"], [], id="on the app's own host"),
+        pytest.param(["web1"], ["web1"], id="the same, in words"),
+        pytest.param(["web1", "web2"], ["db1"], id="on a host of its own"),
+        pytest.param(["web1", "web2"], ["web1"], id="on one of the app's hosts"),
+    ],
+)
+def test_where_a_database_can_be(hosts: list[str], database: list[str]) -> None:
+    assert problems_of_database("blog", hosts, database, ADDRESSES) == []
+
+
+def test_a_host_that_reaches_its_database_at_home_needs_no_address() -> None:
+    assert problems_of_database("blog", ["web1"], ["web1"], {"web1": "www.example.com"}) == []
+
+
+@pytest.mark.parametrize(
+    ("hosts", "database", "said"),
+    [
+        (
+            ["web1", "web2"],
+            [],
+            "app_database is 'postgresql', and web1, web2 need one database: name its host in the "
+            "inventory, in a group database. It may be one of them.",
+        ),
+        (
+            ["web1"],
+            ["db1", "db2"],
+            "The group database has db1, db2; it should be the one host that PostgreSQL runs on.",
+        ),
+    ],
+)
+def test_where_a_database_cannot_be(hosts: list[str], database: list[str], said: str) -> None:
+    assert problems_of_database("blog", hosts, database, ADDRESSES) == [said]
+
+
+@pytest.mark.parametrize("address", ["web1.example.com", "192.0.2.0/24", "fe80::1%eth0", "", "*"])
+def test_a_host_whose_address_is_not_known(address: str) -> None:
+    addresses = {**ADDRESSES, "web1": address}
+    assert problems_of_database("blog", ["web1", "web2"], ["db1"], addresses) == [
+        f"The address of web1 is {address!r}; with a database on a host of its own it should be an "
+        "IP address: set database_address of web1 in the inventory."
+    ]
+    assert len(problems_of_database("blog", ["web1"], ["db1"], dict.fromkeys(ADDRESSES, "x"))) == 2
+
+
+@pytest.mark.parametrize("name", ["postgres", "postgresql", "template1", "public"])
+def test_a_name_that_postgresql_has_for_itself(name: str) -> None:
+    (said,) = problems_of_database(name, ["web1"], [], ADDRESSES)
+    assert said.startswith(f"app_name is {name!r}, which PostgreSQL has for itself; choose another")
