@@ -6,10 +6,12 @@ DEBUG                 1 while you write the site; off everywhere else, and by de
 ALLOWED_HOSTS         the names it answers to: playbill.example.org,www.playbill.example.org
 CSRF_TRUSTED_ORIGINS  the origins its forms may come from: https://playbill.example.org
 HTTPS                 1 where every visitor comes by https: cookies and browsers then insist on it
+DATABASE_URL          postgres://user:password@host:port/name; without it, db.sqlite3 beside manage.py
 """
 
 import os
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -119,6 +121,16 @@ DATABASES = {
         },
     },
 }
+if "DATABASE_URL" in os.environ:
+    url = urlsplit(os.environ["DATABASE_URL"])
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "HOST": url.hostname or "",
+        "PORT": url.port or "",
+        "NAME": unquote(url.path[1:]),
+        "USER": unquote(url.username or ""),
+        "PASSWORD": unquote(url.password or ""),
+    }
 
 MEDIA_URL = "media/"
 MEDIA_ROOT = BASE_DIR / "media"
