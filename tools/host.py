@@ -517,7 +517,10 @@ class Host:
 
 
 def write_inventory(
-    path: Path, hosts: Mapping[Host, Mapping[str, Any]], environment: str = "staging"
+    path: Path,
+    hosts: Mapping[Host, Mapping[str, Any]],
+    environment: str = "staging",
+    database: Host | None = None,
 ) -> Path:
     """Write an inventory with one group, and return its path.
 
@@ -525,13 +528,17 @@ def write_inventory(
         path: the file, without a suffix
         hosts: the hosts, each with variables of its own
         environment: the group's name
+        database: the host of a second group, which is called database
     """
     members = {host.container: {**host.variables(), **settings} for host, settings in hosts.items()}
+    groups = {environment: {"hosts": members}}
+    if database:
+        groups["database"] = {"hosts": {database.container: database.variables()}}
     path.parent.mkdir(parents=True, exist_ok=True)
     # JSON is YAML, and needs no library.
-    path.write_text(json.dumps({environment: {"hosts": members}}, indent=2) + "\n")
+    path.write_text(json.dumps(groups, indent=2) + "\n")
     path.chmod(0o600)
-    for host in hosts:
+    for host in [*hosts, *([database] if database else [])]:
         host.inventories = [*(known for known in host.inventories if known != path), path]
     return path
 

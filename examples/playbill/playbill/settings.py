@@ -6,7 +6,7 @@ DEBUG                 1 while you write the site; off everywhere else, and by de
 ALLOWED_HOSTS         the names it answers to: playbill.example.org,www.playbill.example.org
 CSRF_TRUSTED_ORIGINS  the origins its forms may come from: https://playbill.example.org
 HTTPS                 1 where every visitor comes by https: cookies and browsers then insist on it
-DATABASE_URL          postgres://user:password@host:port/name; without it, db.sqlite3 beside manage.py
+DATABASE_URL          postgres://user:password@host:port/name; without it, it is db.sqlite3
 """
 
 import os
