@@ -62,9 +62,14 @@ TEMPLATES = sorted(
 )
 
 
-# These are no files of a configuration: the one holds a secret, the next is a message, and the last
-# goes into a file of somebody else.
-OTHERS = ["checkout/git-credentials.j2", "checkout/unreachable.j2", "database/pg_hba.conf.j2"]
+# These are no files of a configuration: one holds a secret, two are messages, and one goes into a
+# file of somebody else.
+OTHERS = [
+    "checkout/git-credentials.j2",
+    "checkout/unreachable.j2",
+    "database/pg_hba.conf.j2",
+    "database/taken.j2",
+]
 FILES = [path for path in TEMPLATES if path not in OTHERS]
 
 
@@ -406,8 +411,23 @@ def variable(name: str, **settings: Any) -> Any:
     ],
 )
 def test_where_postgresql_listens(before: str, settings: Any, after: list[str]) -> None:
-    server = {"query_result": [{"listens": before}]}
-    assert variable("database_listens", database_server=server, **settings) == after
+    found = {"query_result": [{"listens": before}]}
+    assert variable("database_listens", database_found=found, **settings) == after
+
+
+@pytest.mark.parametrize(
+    ("mark", "said"),
+    [
+        ("greenroom: staging", "which is not that of\nlive, but is marked greenroom: staging. Two"),
+        ("", "which is not that of\nlive. Two environments with one database"),
+    ],
+)
+def test_a_database_that_is_somebody_elses(mark: str, said: str) -> None:
+    found = {"query_result": [{"mark": mark}]}
+    text = render("database/taken.j2", database_found=found)
+    assert text.startswith("app_name is blog, and PostgreSQL on web1 has a role or a database of")
+    assert said in text
+    assert text.rstrip().endswith('psql -c "COMMENT ON ROLE \\"blog\\" IS \'greenroom: live\'"')
 
 
 @pytest.mark.parametrize(
