@@ -54,7 +54,7 @@ def run(
             "umask": umask,
         }
     text = stdin if isinstance(stdin, str) else None
-    given = subprocess.PIPE if text is not None else stdin or subprocess.DEVNULL
+    given = subprocess.PIPE if isinstance(stdin, str) else stdin or subprocess.DEVNULL
     try:
         process = subprocess.Popen(
             list(argv),
@@ -77,7 +77,7 @@ def run(
         for note in handed_down.values():
             note(process.pid)
         try:
-            stdout, stderr = process.communicate(text, timeout=timeout)
+            output, errors = process.communicate(text, timeout=timeout)
         except BaseException as error:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -86,7 +86,7 @@ def run(
                     f"{argv[0]} did not end within {timeout:g} seconds."
                 ) from error
             raise
-    return subprocess.CompletedProcess(list(argv), process.returncode, stdout, stderr)
+    return subprocess.CompletedProcess(list(argv), process.returncode, output, errors)
 
 
 def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
