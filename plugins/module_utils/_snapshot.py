@@ -24,6 +24,10 @@ _UNFINISHED = ".partial"
 _MARGIN = 64 * 2**20  # bytes that stay free, for what else the host writes meanwhile
 
 
+class NoRoomError(GreenroomError):
+    """There is too little free disk for a snapshot."""
+
+
 def take(app: App, number: int, databases: dict[str, Database], reason: str, by: str) -> str:
     """Take a snapshot of ``databases`` as they are under release ``number``; its name.
 
@@ -187,7 +191,7 @@ def _check_room(app: App, databases: dict[str, Database], sizes: dict[str, int])
         room = os.statvfs(paths[device])
         free = room.f_bavail * room.f_frsize
         if free < size + _MARGIN:
-            raise GreenroomError(
+            raise NoRoomError(
                 f"A snapshot may need {_mib(size + _MARGIN)} MiB, and {paths[device]} has "
                 f"{_mib(free)} MiB free. Make room there: older snapshots, say, of which "
                 f"{app.backups} has {len(list_snapshots(app))}.",

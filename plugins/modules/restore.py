@@ -115,6 +115,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._prove import sta
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 from ansible_collections.greenroom.django.plugins.module_utils._snapshot import (
+    NoRoomError,
     Snapshot,
     check,
     find,
@@ -156,10 +157,12 @@ def save(
     """Take a snapshot of the present state; its name, and a warning where that does not work.
 
     A database that is damaged or gone is a reason to restore, and none to refuse it; it is kept
-    beside as it is, too.
+    beside as it is, too. Where there is no room for a copy, there is none for a restore.
     """
     try:
         return take(app, number, databases, f"before restoring {snapshot['name']}", by), []
+    except NoRoomError:
+        raise
     except GreenroomError as error:
         return "", [f"No snapshot of the present state could be taken: {error}"]
 

@@ -20,6 +20,7 @@ from urllib.parse import quote
 
 STEP = 2000  # pages that are copied at a time, 8 MiB as a rule; between two steps others can write
 RESTARTS = 3  # each write in between begins the copy anew; then the rest of them have to wait
+COPY = ".greenroom-snapshot-"  # how the names of passing copies begin
 WAIT = 30  # seconds for somebody else's lock
 
 
@@ -49,7 +50,11 @@ def migrations(path: str) -> list[str]:
 
 def dump(path: str) -> None:
     """Write a copy to standard output, as the file was at one moment, however many write to it."""
-    descriptor, beside = tempfile.mkstemp(dir=os.path.dirname(path), prefix=".snapshot-")
+    folder = os.path.dirname(path)
+    for name in os.listdir(folder):
+        if name.startswith(COPY):  # of a run that died
+            os.unlink(os.path.join(folder, name))
+    descriptor, beside = tempfile.mkstemp(dir=folder, prefix=COPY)
     with os.fdopen(descriptor, "rb") as copy:
         try:
             target = connect(beside)
@@ -83,7 +88,7 @@ def copy_pages(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
 
 def check(folder: str) -> None:
     """Refuse the database that comes by standard input, where it is damaged."""
-    with tempfile.NamedTemporaryFile(dir=folder, prefix=".snapshot-") as copy:
+    with tempfile.NamedTemporaryFile(dir=folder, prefix=COPY) as copy:
         shutil.copyfileobj(sys.stdin.buffer, copy, 2**20)
         copy.flush()
         refuse_damage(copy.name)

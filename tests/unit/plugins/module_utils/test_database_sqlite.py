@@ -45,6 +45,7 @@ def rows(path: Path | str) -> list[int]:
 
 def test_a_snapshot_is_a_private_copy(database: Sqlite, path: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
+    Path(database.folder, ".greenroom-snapshot-x").write_text("of a run that died")
     database.dump(str(copy))
     database.verify(str(copy))
     assert rows(copy) == [1, 2]

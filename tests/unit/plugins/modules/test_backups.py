@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils import _backup
+from ansible_collections.greenroom.django.plugins.module_utils import _backup, _snapshot
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.modules import drop_replaced, restore, snapshot
@@ -197,6 +197,14 @@ def test_a_database_that_is_damaged_is_replaced(stage: Stage, damage: str) -> No
     assert done["saved"] == ""
     assert done["warnings"][0].startswith("No snapshot of the present state could be taken: ")
     assert os.path.exists(done["replaced"]["default"]) == (damage != "gone")
+
+
+def test_no_room_for_a_copy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = run(snapshot)["name"]
+    monkeypatch.setattr(_snapshot, "_MARGIN", 2**60)
+    with pytest.raises(GreenroomError, match="A snapshot may need"):
+        run(restore, snapshot=name)
+    assert (stage.did, os.listdir(stage.app.shared)) == ([], ["db.sqlite3"])
 
 
 def test_an_engine_that_is_no_longer_the_same(stage: Stage) -> None:
