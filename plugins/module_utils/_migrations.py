@@ -95,12 +95,15 @@ class Way:
         return any(self.reverse.values())
 
 
-def decide(ahead: Mapping[str, Sequence[Described]], choice: str, number: int) -> Way:
+def decide(
+    ahead: Mapping[str, Sequence[Described]], choice: str, number: int, snapshot: str = ""
+) -> Way:
     """Choose for each migration that release ``number`` does not have: stays, or is reversed.
 
     ``choice`` is auto, keep or reverse. ``ahead`` lists them by database, those first that have to
     be reversed first. Auto keeps all that the older code can live with, and reverses the others
-    where nothing that somebody wrote goes with them.
+    where nothing that somebody wrote goes with them. ``snapshot`` says which one has the state
+    before them, for people.
     Raises GreenroomError with the exact words to go on where it must not choose.
     """
     way = Way()
@@ -124,17 +127,17 @@ def decide(ahead: Mapping[str, Sequence[Described]], choice: str, number: int) -
                 stops += objections(migration, alias, choice)
     if not stops:
         return way
-    others = "" if choice == "reverse" else "-e migrations=reverse (drops it, after a snapshot), "
-    if any("cannot be reversed" in stop for stop in stops):
-        others = ""
+    stuck = any("cannot be reversed" in stop for stop in stops)
+    words = [] if stuck else ["-e migrations=reverse (drops it, after a snapshot)"]
+    words.append("-e migrations=keep (the older code then serves a schema it was not written for)")
+    if snapshot:
+        words.append(f"-e migrations=keep, and then restore.yml {snapshot}")
     raise GreenroomError(
         f"Release {number} cannot live with migrations that were applied since"
         + (", and reversing them is not only undoing" if choice == "auto" else "")
         + ":\n"
         + "".join(f"- {stop}\n" for stop in stops)
-        + f"Nothing was changed. To go on: {others}"
-        "-e migrations=keep (the older code serves a schema that it was not written for), or a "
-        "snapshot from before, by restore.yml (what was written since is gone then)."
+        + f"Nothing was changed. To go on: {'; or '.join(words)}."
     )
 
 

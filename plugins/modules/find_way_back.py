@@ -93,6 +93,7 @@ before_handover:
   type: bool
 """
 
+import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
@@ -117,6 +118,18 @@ OPTIONS = {
 }
 
 
+def snapshot_in_words(journal: Journal, number: int, now: float) -> str:
+    """The snapshot from before the first migrations after release ``number``, and what it loses."""
+    later = [e for e in journal.on_disk() if e["number"] > number and e.get("migrations")]
+    if not later or not later[-1]["migrations"]["snapshot"]:
+        return ""
+    minutes = (now - later[-1]["started"]) / 60
+    return (
+        f"-e snapshot={later[-1]['migrations']['snapshot']} (loses what was written in the last "
+        f"{minutes:.0f} minutes)"
+    )
+
+
 def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Compare and decide; the result of the module. Raises GreenroomError."""
     app, number, serving = App(params["app"]), params["release"], params["serving"]
@@ -130,7 +143,8 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     }
     if not serving or number == serving:
         return nothing
-    code = keeper(app, Journal.read(app.journal), serving)
+    journal = Journal.read(app.journal)
+    code = keeper(app, journal, serving)
     if params["migration"]:
         return {**nothing, "code": code, "step": "go_to", "before_handover": True}
     if number > serving:
@@ -146,7 +160,8 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         return nothing  # no Django start for the most common case
     found = run_migrations(app, code, "look", params["databases"], params["timeout"], known=known)
     ahead = {alias: database["ahead"] for alias, database in found.items()}
-    way = decide(ahead, params["migrations"], number)
+    snapshot = snapshot_in_words(journal, number, time.time())
+    way = decide(ahead, params["migrations"], number, snapshot)
     lost = sorted({name for database in found.values() for name in database["missing"]})
     if lost and way.reverses:
         raise GreenroomError(

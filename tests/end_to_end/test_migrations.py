@@ -239,6 +239,7 @@ def test_where_data_would_go_it_stops_and_says_what(project: Project) -> None:
     )
     assert "-e migrations=reverse" in said
     assert "-e migrations=keep" in said
+    assert f"restore.yml -e snapshot={journal(project)[4]['migrations']['snapshot']} (loses" in said
     assert project.host.checksum(*places) == before, "nothing was changed"
     assert project.serving() == 4
 

@@ -125,6 +125,14 @@ def test_it_stops_where_it_must_not_choose(
         assert "-e migrations=reverse" not in str(refused.value)
 
 
+def test_the_snapshot_is_a_way_too() -> None:
+    with pytest.raises(GreenroomError) as refused:
+        decide({"default": [STUCK]}, "auto", 42, "-e snapshot=43-x (loses 5 minutes)")
+    assert str(refused.value).endswith(
+        "; or -e migrations=keep, and then restore.yml -e snapshot=43-x (loses 5 minutes)."
+    )
+
+
 def test_another_database_is_named() -> None:
     with pytest.raises(GreenroomError, match=r"shop\.0002 \(database archive\) cannot be"):
         decide({"default": [], "archive": [STUCK]}, "auto", 42)
