@@ -1,7 +1,7 @@
 """The database goes along with the release, forwards and back, and no row is lost on the way.
 
-The tests of this module are one story on one host, told in their order: ten releases, each with a
-migration of another kind, and a row that was written on it.
+The tests of this module are one story, told in their order, once with each database: ten releases,
+each with a migration of another kind, and a row that was written on it.
 """
 
 from __future__ import annotations
@@ -82,9 +82,27 @@ class Note(models.Model):
 """
 
 
+# With PostgreSQL, the settings take the database from where site.yml has put its address.
+REQUIREMENTS = "django==5.2.18\npsycopg[binary]==3.3.9\n"
+SETTINGS = """
+from urllib.parse import unquote, urlsplit
+
+if "DATABASE_URL" in os.environ:
+    url = urlsplit(os.environ["DATABASE_URL"])
+    DATABASES["default"] = {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": url.path[1:],
+        "USER": url.username,
+        "PASSWORD": unquote(url.password),
+        "HOST": url.hostname,
+        "PORT": url.port,
+    }
+"""
+
+
 def files(number: int, *more: str, fields: tuple[str, ...] = ()) -> dict[str, str]:
     """What release `number` has over the plain project; `more` operations make one migration."""
-    found = {}
+    found = {"requirements.txt": REQUIREMENTS}
     operations = [operation for operation, _ in RELEASES[1:number]]
     if more:
         operations.append(", ".join(more))
@@ -99,10 +117,19 @@ def files(number: int, *more: str, fields: tuple[str, ...] = ()) -> dict[str, st
     return found
 
 
+def sql(project: Project, statement: str) -> list[list[str]]:
+    """Run a statement on the app's database, whichever it is, and return its rows as text."""
+    if project.variables.get("app_database") != "postgresql":
+        return [[str(cell) for cell in row] for row in project.sql(statement)]
+    psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname", "playbill"]
+    said = project.host.run([*psql, "--command", statement], user="postgres").stdout
+    return [line.split("|") for line in said.splitlines()]
+
+
 def applied(project: Project) -> list[str]:
     """The app's migrations that the database says are applied."""
     query = "SELECT name FROM django_migrations WHERE app = 'notes' ORDER BY name"
-    return [row[0] for row in project.sql(query)]
+    return [row[0] for row in sql(project, query)]
 
 
 def up_to(number: int) -> list[str]:
@@ -112,7 +139,28 @@ def up_to(number: int) -> list[str]:
 
 def columns(project: Project) -> set[str]:
     """The columns of a note."""
-    return {row[1] for row in project.sql("PRAGMA table_info(notes_note)")}
+    if project.variables.get("app_database") == "postgresql":
+        table = "information_schema.columns WHERE table_name = 'notes_note'"
+        return {row[0] for row in sql(project, f"SELECT column_name FROM {table}")}
+    return {row[1] for row in sql(project, "PRAGMA table_info(notes_note)")}
+
+
+def schema(project: Project) -> set[str]:
+    """All that the schema has, without an order: a column that comes back comes last."""
+    if project.variables.get("app_database") == "postgresql":
+        dump = project.host.run(["pg_dump", "--schema-only", "playbill"], user="postgres").stdout
+        lines = {line.strip().rstrip(",") for line in dump.splitlines()}
+        return {line for line in lines if not line.startswith(("--", "\\"))}
+    names = [row[0] for row in sql(project, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    indexes = sql(project, "SELECT name FROM sqlite_master WHERE type = 'index'")
+    return {
+        *(
+            f"{name}: {row[1:]}"
+            for name in names
+            for row in sql(project, f"PRAGMA table_info({name})")
+        ),
+        *(row[0] for row in indexes),
+    }
 
 
 def journal(project: Project) -> dict[int, Any]:
@@ -135,12 +183,28 @@ def rollback(project: Project, *arguments: str, check: bool = True) -> PlaybookR
     return run
 
 
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def project(
+    request: pytest.FixtureRequest, host: Host, tmp_path_factory: pytest.TempPathFactory
+) -> Project:
     """The project with room for all of its releases, and nothing deployed."""
     made = Project.make(host, tmp_path_factory.mktemp("migrations"))
-    made.variables["app_keep_releases"] = 20
+    made.variables.update(app_keep_releases=20, app_keep_snapshots=30)
+    if request.param != "sqlite":
+        # The host has had the story with SQLite; this one is of an app that starts afresh.
+        host.shell("systemctl stop 'playbill@*'; rm -rf /srv/playbill /etc/playbill")
+        made.variables["app_database"] = request.param
+        made.provision()
     return made
+
+
+def commit(project: Project, changed: dict[str, str]) -> None:
+    """Commit and push the plain project with these files over it."""
+    project.commit(changed, settings=SETTINGS)
+
+
+#: the schema as it was when a release was deployed, by its number
+schemas: dict[int, set[str]] = {}
 
 
 WRITTEN = [f"written on {number}" for number in range(1, 10)]
@@ -148,11 +212,12 @@ WRITTEN = [f"written on {number}" for number in range(1, 10)]
 
 def test_nine_releases_with_a_migration_each(project: Project) -> None:
     for number in range(1, 10):
-        project.commit(files(number))
+        commit(project, files(number))
         project.deploy()
         assert project.serving() == number
         assert project.host.get(f"/add/?text=written%20on%20{number}").status == 204
         assert applied(project) == up_to(number)
+        schemas[number] = schema(project)
     assert notes(project) == WRITTEN
     back = {number: entry["migrations"]["back"] for number, entry in journal(project).items()}
     reversals = {4, 5, 6}
@@ -170,7 +235,7 @@ def test_each_took_a_snapshot_first_that_only_root_can_see(project: Project) -> 
 
 def test_without_migrations_there_is_no_snapshot(project: Project) -> None:
     before = project.host.checksum(f"{HOME}/backups")
-    project.commit({**files(9), "CHANGES": "a line"})
+    commit(project, {**files(9), "CHANGES": "a line"})
     run = project.deploy()
     assert project.serving() == 10
     assert "migrations" not in journal(project)[10]
@@ -194,12 +259,12 @@ def test_the_database_is_ahead_and_the_status_says_so(project: Project) -> None:
     assert (
         "the database is ahead of it by notes.0007_next, notes.0008_next, notes.0009_next" in said
     )
-    project.commit(files(6))
+    commit(project, files(6))
     said = project.refuse(app_env={"WHO": "asks"})
     assert "The database 'default' is ahead of this revision, which does not have notes" in said
     assert "-e allow_database_ahead=true" in said
     # Who knows better, goes on.
-    project.commit(files(6))
+    commit(project, files(6))
     project.deploy("-e", "allow_database_ahead=true")
     assert notes(project) == WRITTEN
     # The code that can reverse what this release does not know stays, and no more than that.
@@ -227,7 +292,7 @@ def test_what_it_cannot_live_with_is_reversed_where_nothing_is_dropped(project: 
 
 
 def test_where_data_would_go_it_stops_and_says_what(project: Project) -> None:
-    project.sql("UPDATE notes_note SET stars = 5 WHERE id < 3")
+    sql(project, "UPDATE notes_note SET stars = 5 WHERE id < 3")
     places = (f"{HOME}/releases", f"{HOME}/shared", f"{HOME}/backups", f"{HOME}/current")
     before = project.host.checksum(*places)
     run = rollback(project, check=False)
@@ -272,6 +337,16 @@ def test_reverse_takes_all_back_while_the_site_answers(project: Project) -> None
     rollback(project, "-e", "rev=9")
 
 
+def test_each_way_back_restores_the_schema_of_its_release(project: Project) -> None:
+    for number in range(8, 0, -1):
+        rollback(project, "-e", f"rev={number}", "-e", "migrations=reverse")
+        assert applied(project) == up_to(number)
+        assert schema(project) == schemas[number]
+        assert notes(project) == WRITTEN
+    rollback(project, "-e", "rev=9")
+    assert schema(project) == schemas[9]
+
+
 def test_to_a_migration_by_its_name(project: Project) -> None:
     rollback(project, "-e", "rev=6", "-e", "migration=notes.0007")
     assert applied(project) == up_to(7)
@@ -285,7 +360,7 @@ def test_one_that_fails_half_way_is_taken_back(project: Project) -> None:
     more["notes/migrations/0011_next.py"] = MIGRATION.format(
         before="0010_next", operations="migrations.RunPython(stumble)"
     )
-    project.commit(more)
+    commit(project, more)
     said = project.refuse()
     assert "RuntimeError: The prompter is ill" in said
     assert "The database is back in the state before: notes.0010_next was reversed." in said
@@ -297,7 +372,7 @@ def test_one_that_fails_half_way_is_taken_back(project: Project) -> None:
 def test_so_are_those_of_a_release_that_does_not_answer(project: Project) -> None:
     extra = 'migrations.AddField("Note", "extra", models.IntegerField(null=True))'
     broken = {"config/wsgi.py": "def application(environ, start):\n    raise RuntimeError(1)\n"}
-    project.commit({**files(9, extra), **broken})
+    commit(project, {**files(9, extra), **broken})
     said = project.refuse()
     assert "did not prove itself" in said
     assert "The database is back in the state before: notes.0010_next was reversed." in said
@@ -306,7 +381,7 @@ def test_so_are_those_of_a_release_that_does_not_answer(project: Project) -> Non
 
 def test_what_would_break_the_release_that_serves_is_found_before(project: Project) -> None:
     removal = 'migrations.RemoveField("Note", "rating")'
-    project.commit({**files(9, removal), "notes/models.py": MODELS.format(fields="")})
+    commit(project, {**files(9, removal), "notes/models.py": MODELS.format(fields="")})
     before = applied(project)
     said = project.refuse(app_migration_check="stop")
     assert "These migrations would break release 9" in said
@@ -322,7 +397,7 @@ def test_what_would_break_the_release_that_serves_is_found_before(project: Proje
 
 
 def test_one_that_cannot_be_reversed_stays_or_stops(project: Project) -> None:
-    project.commit(files(10))
+    commit(project, files(10))
     project.deploy()
     rollback(project)
     assert applied(project) == up_to(10)
