@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test check lint unit bench pins clean dev
+.PHONY: help demo demo-down test check lint unit bench faults pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -33,6 +33,10 @@ lint: dev ## what machines can say about the code
 
 unit: dev ## the tests that need no host
 	$(venv)/pytest tests/unit --quiet
+
+faults: ## break deploys in every way, and see what is left: docs/reliability.md (an hour)
+	@tools/controller
+	@tools/engine $(venv)/python tools/faults.py
 
 bench: ## how long a deploy takes, beside the plain in-place way
 	@tools/controller

@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Breaks deploys and rollbacks in every way that we could think of, and looks what is left.
 
-tools/faults.py [WORD]     every fault, or those with the word in their name; docs/reliability.md
-                           gets the table where all were tried
+tools/faults.py [WORDS...]    every fault, or those with one of the words in their name and step
+
+What was seen goes into the table in docs/reliability.md.
 
 Under a trickle of visitors who read and write, each fault happens to a deploy or a rollback. Then:
 what should serve serves, every row that was taken is there, no request failed that a healthy site
@@ -139,7 +140,7 @@ class Site:
 
     @contextlib.contextmanager
     def stopped(self, playbook: str, moment: str, task: str, *arguments: str) -> Iterator[Running]:
-        """Run a playbook that stands still "before" or "after" a task for as long as the block lasts.
+        """Run a playbook that stands still "before" or "after" a task while the block lasts.
 
         It is over when the block has ended.
         """
@@ -194,7 +195,7 @@ def rebuilt() -> dict[str, str]:
 
 
 def killed(site: Site, playbook: str, task: str) -> None:
-    """The controller is gone when a step has ended: all of its processes, as with a dead battery."""
+    """The controller is gone when a step has ended: all of it, as with an empty battery."""
     site.change(rebuilt())
     with site.stopped(playbook, "after", task) as running:
         running.kill()
@@ -205,7 +206,7 @@ def killed_at_work(site: Site, playbook: str, task: str) -> None:
     site.change(rebuilt())
     with site.stopped(playbook, "before", task) as running:
         running.let_go()
-        # The shortest may be over before anybody sees them, and the next ones take this long to start.
+        # The shortest may be over before anybody sees them; the next take this long to start.
         at_work = f"test -s {LOCK}.step || pgrep --exact git"
         site.host.shell(f"for i in $(seq 30); do {at_work} && break; sleep 0.01; done")
         running.kill()
@@ -265,7 +266,7 @@ def must_refuse(running: Running, says: str) -> None:
 
 
 def disk_full(site: Site, task: str, says: str) -> None:
-    """The disk is full after a step, but for what the app's rows need."""
+    """The disk is full after a step, but for a little."""
     big = {"notes/programme.txt": secrets.token_hex(4_000_000), **rebuilt()}
     site.change(big)
     with site.stopped("deploy.yml", "after", task) as running:
@@ -371,7 +372,7 @@ def two_at_once(site: Site) -> None:
     site.change()
     runs = [Running.start(site.host, "deploy.yml") for _ in range(2)]
     ended = sorted((each.end() for each in runs), key=lambda run: run.returncode)
-    must([run.returncode for run in ended][0] == 0, ended[0].output)
+    must(ended[0].returncode == 0, ended[0].output)
     must(ended[1].returncode, "both were deployed")
     must("is at work here" in one_line(ended[1]), ended[1].output)
 
@@ -399,7 +400,7 @@ def by_two_people(site: Site) -> None:
 
 
 def lock_of_another_machine(site: Site) -> None:
-    """The controller died, and was another machine: its lease has to run out, or somebody says so."""
+    """The controller died on another machine: its lease has to run out, or somebody to say so."""
     site.change()
     running = Running.start(
         site.host,
@@ -617,7 +618,8 @@ FAULTS = [
             says="Building the virtualenv failed.*no compiler here",
             files={
                 "requirements.txt": "Django==5.2.19\n./orchestra\n",
-                "orchestra/pyproject.toml": '[build-system]\nrequires = []\nbackend-path = ["."]\nbuild-backend = "backend"\n[project]\nname = "orchestra"\nversion = "1"\n',
+                "orchestra/pyproject.toml": '[build-system]\nrequires = []\nbackend-path = ["."]\n'
+                'build-backend = "backend"\n[project]\nname = "orchestra"\nversion = "1"\n',
                 "orchestra/backend.py": 'raise SystemExit("no compiler here")\n',
             },
         ),
@@ -730,11 +732,18 @@ FAULTS = [
 
 
 def small_disk(host: Host) -> None:
-    """Put what is below /srv on a small disk of its own, before anything runs from there."""
-    host.shell(
-        "mkdir /srv.new && mount -t tmpfs -o size=250m,nr_inodes=40000,mode=755 tmpfs /srv.new && "
-        "cp -a /srv/. /srv.new && mount --bind /srv.new /srv"
-    )
+    """Put what is below /srv on a small disk, before anything runs from there; not the rows.
+
+    On a disk that is full, SQLite fails by itself, whoever filled it.
+    """
+    for path, options in (
+        ("/srv", "size=250m,nr_inodes=40000"),
+        (f"{HOME}/shared", "size=50m"),
+    ):
+        host.shell(
+            f"mkdir /mnt/new && mount -t tmpfs -o {options} tmpfs /mnt/new && "
+            f"cp -a {path}/. /mnt/new && mount --move /mnt/new {path} && rmdir /mnt/new"
+        )
 
 
 def many(site: Site, releases: int = 300, every: int = 10) -> list[str]:
@@ -759,7 +768,8 @@ def many(site: Site, releases: int = 300, every: int = 10) -> list[str]:
         site.change(requirements)
         site.host.playbook("deploy.yml")
         broken = site.host.shell(
-            f"for r in {HOME}/releases/*/; do $r.venv/bin/python -c 'import django' || echo $r; done"
+            f"cd {HOME}/releases; "
+            "for r in *; do $r/.venv/bin/python -c 'import django' || echo $r; done"
         )
         must(not broken, f"a virtualenv is gone that these need: {broken}")
         if number == 2 * every:
@@ -776,40 +786,39 @@ def many(site: Site, releases: int = 300, every: int = 10) -> list[str]:
 
 # -- the report -----------------------------------------------------------------------------------
 
-HEAD = """\
-# What happens when something breaks
-
-`make faults` breaks deploys and rollbacks on a booted host, each in one of the ways below, while visitors
-read the site and write to it a few times a second. Afterwards the release that should serve serves, every
-row that the site had said it took is there, no request has failed that a healthy site would have answered
-(a host without power answers none), and the next deploy works, with no hand on the host. This page is
-written by it; `make test` tries a part each time.
-
-“After” a step means that the step had ended and the next had not begun; “during”, that it was at work, and
-went on working on the host for as long as it took. Numbers are those of the last run, on 2 cores: requests
-that visitors made, how many of them failed, how many rows were lost.
-
+#: the heads of the tables on the page, below which this writes; its words are people's
+FAULTS_TABLE = """\
 | fault | step | database | requests | failed | rows lost | next deploy |
 | --- | --- | --- | --- | --- | --- | --- |
 """
-
-MANY = """\
-
-## Many releases
-
-So many deploys in a row, every tenth with other requirements, and five releases kept:
-
+MANY_TABLE = """\
 | deploys | releases on disk | MiB below /srv/playbill | files and folders |
 | --- | --- | --- | --- |
 """
 
 
-def wanted(word: str, quick: bool = False) -> list[Fault]:
-    """The faults that have a word in their name or step."""
+def write_table(head: str, lines: Sequence[str], key: int) -> None:
+    """Put lines below a table's head on the page; one whose first ``key`` cells are there, instead.
+
+    So a part that is tried again leaves the others' lines as they were.
+    """
+    before, found, after = PAGE.read_text().partition(head)
+    must(found, f"{PAGE} has no such table: {head}")
+    table: dict[str, str] = {}
+    while after.startswith("|"):
+        line, _, after = after.partition("\n")
+        table["|".join(line.split("|")[: key + 1])] = line
+    table.update({"|".join(line.split("|")[: key + 1]): line for line in lines})
+    PAGE.write_text(before + head + "".join(f"{line}\n" for line in table.values()) + after)
+
+
+def wanted(words: Sequence[str] = (), quick: bool = False) -> list[Fault]:
+    """The faults that have one of the words in their name and step, or all; or the quick ones."""
     return [
         fault
         for fault in FAULTS
-        if word in f"{fault.name} {fault.step}" and (fault.quick or not quick)
+        if (not words or any(word in f"{fault.name} {fault.step}" for word in words))
+        and (fault.quick or not quick)
     ]
 
 
@@ -844,24 +853,22 @@ def sites(
 
 def main(arguments: Sequence[str]) -> int:
     """Try them, print the table as it grows, and write the page; returns the exit status."""
-    word = arguments[0] if arguments else ""
     rows: list[Row] = []
     lines: list[str] = []
     image = os.environ.get("GREENROOM_IMAGE")  # a provisioned host, to save a minute
     with tempfile.TemporaryDirectory() as folder, sites(image, Path(folder)) as site:
-        for fault in wanted(word):
+        for fault in wanted(arguments):
             row = try_one(site(fault.small_disk), fault)
             rows.append(row)
             print(row, flush=True)
             for line in [row.problem, *row.failures[:5], *row.lost[:5]]:
                 if line:
                     print(f"    {line}", file=sys.stderr, flush=True)
-        if not word or word == "many":
+        if not arguments or "many" in arguments:
             lines = many(site(False))
             print("\n".join(lines))
-    if not word:
-        table = "".join(f"{row}\n" for row in rows)
-        PAGE.write_text(HEAD + table + MANY + "".join(f"{line}\n" for line in lines))
+    write_table(FAULTS_TABLE, [str(row) for row in rows], key=3)
+    write_table(MANY_TABLE, lines, key=1)
     return 0 if all(row.is_good for row in rows) else 1
 
 

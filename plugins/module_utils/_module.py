@@ -1,6 +1,7 @@
 # PRIVATE to the collection: what every module does around its own step.
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -22,8 +23,8 @@ def run_module(
     """Run ``act(params, check_mode)`` as an Ansible module; what it returns is the module's result.
 
     ``options`` is the argument spec. A GreenroomError becomes the failure's message, its details
-    beside it. A step of a run works only while the run holds the app's lock; a module that is
-    none of those steps says that it is not ``in_a_run``.
+    beside it; so does a disk that takes no more. A step of a run works only while the run holds
+    the app's lock; a module that is none of those steps says that it is not ``in_a_run``.
     """
     module = AnsibleModule(argument_spec=options, supports_check_mode=True)
     try:
@@ -33,6 +34,10 @@ def run_module(
         for warning in result.pop("warnings", []):
             module.warn(warning)
         module.exit_json(**result)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            raise  # no fault of the disk: Ansible shows where it came from
+        module.fail_json(msg=f"The host's disk: {error.strerror}: {error.filename or 'a file'}.")
     except GreenroomError as error:
         message = without_secrets(str(error), _variables_of_release(module.params))
         module.fail_json(msg=message, **error.details)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -53,6 +54,16 @@ def test_an_error_is_one_message_with_its_details(
     code, result = run(capsys, act)
     assert (code, result["failed"], result["msg"]) == (1, True, "The till is open.")
     assert result["holder"]["by"] == "ada@laptop"
+
+
+@pytest.mark.usefixtures("lock")
+def test_a_full_disk_is_one_sentence(capsys: pytest.CaptureFixture[str]) -> None:
+    def act(_params: Any, _check: bool) -> Any:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "/srv/blog/journal.json.new")
+
+    code, result = run(capsys, act)
+    said = "The host's disk: No space left on device: /srv/blog/journal.json.new."
+    assert (code, result["msg"]) == (1, said)
 
 
 @pytest.mark.parametrize(
