@@ -221,14 +221,13 @@ def cut(site: Site, playbook: str, task: str) -> None:
 
 
 def rebooted(site: Site, task: str) -> None:
-    """The host loses its power after a step, and comes back."""
+    """The host loses its power after a step, and comes back when the run has failed."""
     site.change(rebuilt())
-    with (
-        site.audience.excuses("read", "write"),
-        site.stopped("deploy.yml", "after", task),
-    ):
-        site.host.kill()
+    with site.audience.excuses("read", "write"):
+        with site.stopped("deploy.yml", "after", task):
+            site.host.kill()
         site.host.power_on()
+        site.example.follow(site.host)  # its address may be another one
         wait_for_answer(site)
 
 
@@ -742,7 +741,8 @@ def small_disk(host: Host) -> None:
     ):
         host.shell(
             f"mkdir /mnt/new && mount -t tmpfs -o {options} tmpfs /mnt/new && "
-            f"cp -a {path}/. /mnt/new && mount --move /mnt/new {path} && rmdir /mnt/new"
+            f"cp -a {path}/. /mnt/new && mount --bind /mnt/new {path} && umount /mnt/new && "
+            "rmdir /mnt/new"
         )
 
 

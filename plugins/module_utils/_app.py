@@ -78,6 +78,15 @@ class App:
             raise GreenroomError(f"{self.current} points at {target!r}, which is not a release.")
         return int(target)
 
+    def virtualenvs_in_use(self, but_for: str = "") -> set[str]:
+        """The names of the virtualenvs that releases have, but for the one in a tree.
+
+        The folder is asked, and not the journal: a tree that is there can be gone to.
+        """
+        trees = [os.path.join(self.releases, name) for name in os.listdir(self.releases)]
+        links = [os.path.join(tree, ".venv") for tree in trees if tree != but_for]
+        return {os.path.basename(os.readlink(link)) for link in links if os.path.islink(link)}
+
     def put_on_stage(self, number: int) -> None:
         """Point ``current`` at release ``number``: one rename, so there is no moment without one.
 

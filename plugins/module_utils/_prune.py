@@ -27,11 +27,7 @@ def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
         if entry.get("pruned"):
             remove(app.release(entry["number"]))
             remove(app.environment(entry["number"]))
-    needed = {
-        os.path.basename(os.readlink(link))
-        for link in (os.path.join(app.releases, name, ".venv") for name in os.listdir(app.releases))
-        if os.path.islink(link)
-    }
+    needed = app.virtualenvs_in_use()
     for name in os.listdir(app.venvs):
         if name not in needed:
             remove(os.path.join(app.venvs, name))

@@ -1,6 +1,7 @@
 # PRIVATE to the collection: what a release asks to be installed, and the virtualenv that has it.
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import re
@@ -11,7 +12,11 @@ from typing import Any
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside, write_file
+from ansible_collections.greenroom.django.plugins.module_utils._files import (
+    is_inside,
+    read_file,
+    write_file,
+)
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
 USUAL_NAMES = (*LOCKS, "requirements.txt", "pyproject.toml")
@@ -23,6 +28,9 @@ VIRTUALENV_OPTIONS = {
     "install_project": {"type": "bool", "default": False},
     "gunicorn": {"type": "str", "default": "gunicorn"},
 }
+
+# Programs, the Python itself among them, and packages.
+_PLACES = (("bin", "*"), ("lib", "python*", "site-packages", "*"))
 
 _INCLUDE = re.compile(r"^\s*(?:-r|--requirement|-c|--constraint)[\s=]*(\S+)", re.MULTILINE)
 _LOCAL = re.compile(
@@ -96,12 +104,22 @@ class Virtualenv:
     source: str
 
     def is_complete(self) -> bool:
-        """Whether it is there and whole: a build that died leaves one that is not."""
-        return os.path.exists(os.path.join(self.path, ".complete"))
+        """Whether it is there and whole.
+
+        It is not where its build died, and where somebody took programs or packages out of it.
+        """
+        try:
+            names = read_file(os.path.join(self.path, ".complete")).splitlines()
+        except (OSError, ValueError):
+            return False
+        return all(os.path.exists(os.path.join(self.path, name)) for name in names)
 
     def complete(self) -> None:
-        """Say that it is whole."""
-        write_file(os.path.join(self.path, ".complete"), "")
+        """Say that it is whole, and what is in it."""
+        places = [os.path.join(self.path, *place) for place in _PLACES]
+        paths = [path for place in places for path in glob.glob(place)]
+        names = sorted(os.path.relpath(path, self.path) for path in paths if os.path.exists(path))
+        write_file(os.path.join(self.path, ".complete"), "".join(f"{name}\n" for name in names))
 
     def is_linked(self) -> bool:
         """Whether the release has it."""
@@ -121,6 +139,9 @@ def wanted_virtualenv(
 ) -> Virtualenv:
     """The virtualenv that the release in ``tree`` needs, by the hash of all that goes into it.
 
+    One that was damaged is left alone while another release has it, which may be the one that
+    serves: then this is a second one of the same content.
+
     ``requirements`` names the file, or is empty for the usual names; ``settings`` has the
     values of VIRTUALENV_OPTIONS.
     Raises GreenroomError where the requirements or the Python are not there.
@@ -135,4 +156,10 @@ def wanted_virtualenv(
     if needs_tree(texts, settings["install_project"]):
         recipe["tree"] = os.path.basename(tree)
     digest = hashlib.sha256(repr(sorted(recipe.items(), key=str)).encode()).hexdigest()[:16]
-    return Virtualenv(tree, os.path.join(app.venvs, digest), source)
+    taken = app.virtualenvs_in_use(but_for=tree)
+    names = [digest, *(f"{digest}-{number}" for number in range(2, len(taken) + 2))]
+    all_there_are = [Virtualenv(tree, os.path.join(app.venvs, name), source) for name in names]
+    for virtualenv in all_there_are:
+        if virtualenv.is_complete():
+            return virtualenv
+    return next(one for one in all_there_are if os.path.basename(one.path) not in taken)

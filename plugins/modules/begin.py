@@ -132,6 +132,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host, check_room
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
@@ -202,6 +203,8 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             repaired = repair(app, journal, serving, check_mode)
             if repaired and not check_mode:
                 journal.write()
+            if not check_mode:
+                unlock_repository(app)
     except GreenroomError:
         lock.release(params["token"])
         raise
@@ -213,6 +216,20 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "repaired": repaired,
         "changed": bool(repaired),
     }
+
+
+def unlock_repository(app: App) -> None:
+    """Take away the locks of a fetch that was killed, or git would refuse the next one.
+
+    As the build user, since what it owns could lead root elsewhere.
+    """
+    if os.path.isdir(app.repository):
+        locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
+        must_run(
+            "Looking for locks of a fetch that was killed",
+            ["find", app.repository, *locks, "-delete"],
+            user=app.builder,
+        )
 
 
 def highest_on_disk(app: App) -> int:

@@ -180,6 +180,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import B
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
     VIRTUALENV_OPTIONS,
+    Virtualenv,
     wanted_virtualenv,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
@@ -265,7 +266,7 @@ def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
 def serves_already(
     app: App, serving: int | None, manifest: dict[str, Any], environment: str, running: bool
 ) -> bool:
-    """Whether the release on stage is what would be made, and is up."""
+    """Whether the release on stage is what would be made, is up, and would come up again."""
     if serving is None or not running:
         return False
     try:
@@ -274,7 +275,9 @@ def serves_already(
         frozen = read_file(app.environment(serving))
     except (OSError, ValueError):
         return False
-    return bool(asked == manifest and frozen == environment)
+    tree = app.release(serving)
+    whole = Virtualenv(tree, os.path.realpath(os.path.join(tree, ".venv")), "").is_complete()
+    return bool(asked == manifest and frozen == environment and whole)
 
 
 def make(app: App, source: Git, number: int, manifest: dict[str, Any], environment: str) -> None:

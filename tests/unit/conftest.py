@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 
 DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
 UV = str(Path(sys.executable).with_name("uv"))
@@ -32,6 +32,15 @@ def _defaults(options: dict[str, Any]) -> dict[str, Any]:
         name: _defaults(option["options"]) if "options" in option else option.get("default")
         for name, option in options.items()
     }
+
+
+def give_virtualenv(app: App, number: int) -> None:
+    """Give a release a virtualenv that is whole, as far as anybody looks."""
+    folder = os.path.join(app.venvs, "same")
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, ".complete"), "w", encoding="utf-8"):
+        pass
+    replace_link(os.path.join(app.release(number), ".venv"), "../../venvs/same")
 
 
 @pytest.fixture(autouse=True)

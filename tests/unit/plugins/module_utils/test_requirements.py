@@ -175,6 +175,37 @@ def test_releases_that_need_the_same_have_the_same(
     assert (paths[0] == paths[1]) is same
 
 
+def test_a_damaged_virtualenv_is_left_to_those_who_have_it(tmp_path: Path) -> None:
+    """One may serve with it. What comes next gets another of the same content."""
+    app = App("blog", root=str(tmp_path))
+    trees = [
+        write(tmp_path / f"srv/blog/releases/{number}", {"requirements.txt": ""})
+        for number in (1, 2, 3)
+    ]
+    first = wanted_virtualenv(app, trees[0], "", SETTINGS)
+    package = Path(first.path, "lib/python3.11/site-packages/django")
+    package.mkdir(parents=True)
+    Path(first.path, "bin").mkdir()
+    os.symlink("/usr/bin/python3", Path(first.path, "bin/python"))
+    first.complete()
+    first.link()
+    assert wanted_virtualenv(app, trees[1], "", SETTINGS).path == first.path
+    package.rmdir()
+    assert wanted_virtualenv(app, trees[0], "", SETTINGS).path == first.path, "nobody else has it"
+    second = wanted_virtualenv(app, trees[1], "", SETTINGS)
+    assert second.path == f"{first.path}-2"
+    os.makedirs(second.path)
+    second.complete()
+    second.link()
+    assert wanted_virtualenv(app, trees[2], "", SETTINGS).path == second.path
+    package.mkdir()
+    assert wanted_virtualenv(app, trees[2], "", SETTINGS).path == first.path
+    python = Path(first.path, "bin/python")
+    python.unlink()
+    os.symlink("/usr/bin/python3.99", python)
+    assert not first.is_complete()
+
+
 def test_a_virtualenv_counts_when_it_is_whole(tmp_path: Path) -> None:
     app = App("blog", root=str(tmp_path))
     tree = write(tmp_path / "srv/blog/releases/1", {"requirements.txt": ""})

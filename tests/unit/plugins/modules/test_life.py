@@ -27,7 +27,7 @@ from ansible_collections.greenroom.django.plugins.modules import (
     unlock,
 )
 
-from tests.unit.conftest import defaults_of
+from tests.unit.conftest import defaults_of, give_virtualenv
 from tests.unit.repository import Repository
 
 MANAGE = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
@@ -96,7 +96,10 @@ class Host:
         params = defaults_of(release)
         params |= {"app": "blog", "rev": rev, "by": begun["by"], "number": begun["last_number"] + 1}
         params |= {"environment": 'A="1"\n', "shared_paths": ["data/", "db.sqlite3"]}
-        return release.release(params, check)
+        made = release.release(params, check)
+        if made["needed"] and not check:
+            give_virtualenv(self.app, made["number"])
+        return made
 
     def take_stage(self, number: int, check: bool = False) -> dict[str, Any]:
         if not check:
@@ -383,6 +386,19 @@ def test_a_run_that_died_is_put_right_by_the_next(
         assert (made["needed"], made["number"]) == (True, 3)
         host.take_stage(3)
         host.record(next_one, 3, "deploy")
+
+
+def test_the_locks_of_a_fetch_that_was_killed_go(host: Host) -> None:
+    """Git itself would refuse the next fetch, and ask for a hand on the host."""
+    host.deploy()
+    left = [Path(host.app.repository, name) for name in ("shallow.lock", "refs/heads/live.lock")]
+    for path in left:
+        path.touch()
+    begun = host.begin(check=True)
+    assert all(path.exists() for path in left)
+    begun = host.begin()
+    assert not any(path.exists() for path in left)
+    unlock.unlock({"app": "blog", "holder": begun["token"]}, False)
 
 
 def test_a_lost_journal_does_not_give_a_number_twice(host: Host) -> None:

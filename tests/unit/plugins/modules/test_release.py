@@ -21,7 +21,7 @@ from ansible_collections.greenroom.django.plugins.modules.release import (
     serves_already,
 )
 
-from tests.unit.conftest import ME
+from tests.unit.conftest import ME, give_virtualenv
 from tests.unit.repository import Repository
 
 DEFAULTS: dict[str, Any] = {
@@ -189,6 +189,7 @@ def test_names_of_the_releases_own_are_refused(app: App, tmp_path: Path, name: s
         ({"revision": "0" * 40}, False),
         ({"settings": {"python": "python3.12"}}, False),
         ({"requirements": "requirements/live.txt"}, False),
+        ({"virtualenv damaged": True}, False),
     ],
 )
 def test_whether_it_serves_already(
@@ -196,6 +197,9 @@ def test_whether_it_serves_already(
 ) -> None:
     manifest = describe(source, source.resolve("live"), DEFAULTS, {})
     make(app, source, 7, manifest, 'A="1"\n')
+    give_virtualenv(app, 7)
+    if "virtualenv damaged" in change:
+        os.unlink(os.path.join(app.release(7), ".venv", ".complete"))
     asked = manifest | {key: value for key, value in change.items() if key in manifest}
     assert (
         serves_already(
