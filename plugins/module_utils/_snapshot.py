@@ -34,7 +34,8 @@ def take(app: App, number: int, databases: dict[str, Database], reason: str, by:
     Each is read back before the snapshot gets its name. Raises GreenroomError, and leaves nothing,
     when there is no room, or anything else goes wrong. Whoever calls this holds the app's lock.
     """
-    os.makedirs(app.backups, mode=0o700, exist_ok=True)
+    os.makedirs(app.backups, exist_ok=True)
+    os.chmod(app.backups, 0o700)  # also where somebody made it by hand
     remove_unfinished(app)
     sizes = {alias: database.size() for alias, database in databases.items()}
     _check_room(app, databases, sizes)

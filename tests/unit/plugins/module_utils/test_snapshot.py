@@ -42,6 +42,7 @@ def at(app: App, databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
 def test_a_snapshot(
     app: App, databases: dict[str, Database], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    os.makedirs(app.backups, mode=0o755)
     name = at(app, databases, monkeypatch, 0)
     assert name == "7-20261123T120000Z"
     folder = Path(app.backups, name)
