@@ -6,8 +6,9 @@
 # cost.
 #
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
-# it will be served), wsgi, token, may_be_ahead (whether the databases may have had migrations that
-# the release does not know), connections (whether to tell how the databases are reached).
+# it will be served), wsgi, token, database (which kind site.yml made for the app), may_be_ahead
+# (whether the databases may have had migrations that the release does not know), connections
+# (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -52,6 +53,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     django.setup()
     homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
     refuse_databases_that_do_not_outlive(settings, homes)
+    refuse_settings_without_postgresql(settings, request.get("database"))
     answer = {
         "django": django.get_version(),
         "static_root": static_root or None,
@@ -101,6 +103,17 @@ def refuse_databases_that_do_not_outlive(settings: Any, homes: list[str]) -> Non
             f"The database {alias!r} is the SQLite file {path} inside the release's virtualenv, so "
             "every release would start with an empty one. Have the settings take its path from a "
             "variable of app_env, and set that to a file in the app's folder shared/."
+        )
+
+
+def refuse_settings_without_postgresql(settings: Any, wanted: str | None) -> None:
+    """Settings that don't read where the database is go on with another, and nobody notices."""
+    engines = [str(database.get("ENGINE", "")) for database in settings.DATABASES.values()]
+    if wanted == "postgresql" and not any(re.search("postg", engine) for engine in engines):
+        raise RefusalError(
+            f"app_database is 'postgresql', and DATABASES of the settings has "
+            f"{', '.join(engines)} instead. Have the settings read the variable DATABASE_URL, as "
+            "dj-database-url does, or leave app_database at sqlite."
         )
 
 

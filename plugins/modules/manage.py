@@ -41,6 +41,11 @@ options:
     type: list
     elements: str
     default: [default]
+  database:
+    description: What was made for the app. With V(postgresql), settings that use none are refused.
+    type: str
+    choices: [sqlite, postgresql]
+    default: sqlite
   may_be_ahead:
     description: Don't refuse a database that is ahead of the release.
     type: bool
@@ -118,6 +123,7 @@ OPTIONS = {
     "release": {"type": "int", "required": True},
     "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
+    "database": {"type": "str", "choices": ["sqlite", "postgresql"], "default": "sqlite"},
     "may_be_ahead": {"type": "bool", "default": False},
     "static_url": {"type": "str", "default": "/static/"},
     "timeout": {"type": "int", "default": 1800},
@@ -175,6 +181,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     request = {
         "steps": steps,
         "databases": params["databases"],
+        "database": params["database"],
         "may_be_ahead": params["may_be_ahead"],
         "tree": app.release(number),
         "static_root": public,

@@ -95,6 +95,7 @@ class Release:
         databases: tuple[str, ...] = ("default",),
         wsgi: str = "",
         ahead: bool = False,
+        database: str = "sqlite",
     ) -> Any:
         manifest = {"directory": ".", "settings_module": "project.settings"}
         request = {
@@ -105,6 +106,7 @@ class Release:
             "static_url": "/static/",
             "wsgi": wsgi,
             "may_be_ahead": ahead,
+            "database": database,
         }
         return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
@@ -175,6 +177,15 @@ def had(database: str, *migrations: str) -> None:
             [name.split(".") for name in migrations],
         )
     connection.close()
+
+
+@with_the_newest
+def test_settings_that_do_not_use_the_database_that_was_made(release: Release) -> None:
+    said = release.refused("check", database="postgresql")
+    assert said.startswith(
+        "app_database is 'postgresql', and DATABASES of the settings has django.db.backends.sqlite3"
+    )
+    assert "DATABASE_URL" in said
 
 
 @with_the_newest
