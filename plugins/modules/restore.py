@@ -104,12 +104,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
     serving_release,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._database import Database
-from ansible_collections.greenroom.django.plugins.module_utils._django import (
-    read_manifest,
-    start_django,
-)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import maintenance
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import (
+    first_failure,
+    run_migrations,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prove import start_and_prove
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
@@ -197,17 +197,10 @@ def migrate(app: App, number: int, aliases: list[str]) -> dict[str, list[str]]:
     """Apply what release ``number`` needs to the databases in use; the names of what was."""
     if not aliases:
         return {}
-    request = {
-        "steps": ["migrate"],
-        "databases": aliases,
-        "tree": app.release(number),
-        "static_root": "",
-        "static_url": "",
-        "wsgi": "",
-    }
-    found = start_django(app, number, read_manifest(app, number), request, MIGRATING)
-    migrated: dict[str, list[str]] = found["migrated"]
-    return migrated
+    done = run_migrations(app, number, "apply", aliases, MIGRATING)
+    if first_failure(done):
+        raise GreenroomError(f"A migration of release {number} failed: {first_failure(done)}")
+    return {alias: database["applied"] for alias, database in done.items()}
 
 
 def swap_all(databases: dict[str, Database], fresh: dict[str, str], before: dict[str, str]) -> None:

@@ -29,6 +29,7 @@ class Stage:
         self.did: list[str] = []
         self.up = {7}
         self.good = True
+        self.failure = ""
 
     def sql(self, *statements: str) -> list[Any]:
         with closing(sqlite3.connect(self.path)) as connection:
@@ -57,10 +58,11 @@ class Stage:
         if not self.good:
             raise GreenroomError("Release 7 did not prove itself.")
 
-    def django(self, _app: App, _number: int, _manifest: Any, request: Any, _timeout: int) -> Any:
-        if request["steps"]:
-            self.note(f"{request['steps'][0]} {request['databases'][0]}")
-            return {"migrated": {"default": ["shows.0002"]}}
+    def migrate(self, _app: App, _number: int, step: str, aliases: list[str], _timeout: int) -> Any:
+        self.note(f"{step} {aliases[0]}")
+        return {"default": {"applied": ["shows.0002"], "failure": self.failure}}
+
+    def django(self, *_: Any) -> Any:
         connection = {"engine": "django.db.backends.sqlite3", "name": self.path}
         return {"connections": {"default": connection}}
 
@@ -75,9 +77,9 @@ def stage(app: App, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage.sql("CREATE TABLE django_migrations (id, app, name)")
     for module in (snapshot, restore, drop_replaced):
         monkeypatch.setattr(module, "App", lambda _: app)
-    for module in (_backup, restore):
-        monkeypatch.setattr(module, "read_manifest", lambda *_: {})
-        monkeypatch.setattr(module, "start_django", stage.django)
+    monkeypatch.setattr(_backup, "read_manifest", lambda *_: {})
+    monkeypatch.setattr(_backup, "start_django", stage.django)
+    monkeypatch.setattr(restore, "run_migrations", stage.migrate)
     monkeypatch.setattr(restore, "service_of", lambda *_: stage)
     monkeypatch.setattr(restore, "start_and_prove", stage.prove)
     return stage
@@ -151,7 +153,16 @@ def test_migrations_that_it_lacks_are_applied(stage: Stage) -> None:
     stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0002')")
     done = run(restore, snapshot=name)
     assert done["migrated"] == {"default": ["shows.0002"]}
-    assert stage.did[1] == "migrate default in maintenance"
+    assert stage.did[1] == "apply default in maintenance"
+
+
+def test_migrations_that_cannot_be_applied_to_it(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0002')")
+    stage.failure = "ValueError: half-way"
+    with pytest.raises(GreenroomError, match=r"A migration of release 7 failed: ValueError: half"):
+        run(restore, snapshot=name)
+    assert not os.path.exists(stage.app.maintenance)
 
 
 def test_a_release_that_cannot_live_with_it(stage: Stage) -> None:
