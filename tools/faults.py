@@ -548,7 +548,6 @@ def life(playbook: str, steps: dict[str, str]) -> list[Fault]:
         ("deploy", "during", "prepare"),
         ("deploy", "after", "hand over"),
         ("rollback", "during", "record"),
-        ("rollback", "after", "hand over"),
     }
     return [
         replace(fault, quick=(what, fault.name.rpartition(" ")[2], fault.step) in quick)
@@ -556,12 +555,10 @@ def life(playbook: str, steps: dict[str, str]) -> list[Fault]:
     ]
 
 
-def app_fault(
-    name: str, files: dict[str, str], says: str, *arguments: str, quick: bool = False
-) -> Fault:
+def app_fault(name: str, files: dict[str, str], says: str, *arguments: str) -> Fault:
     """A release that cannot serve."""
     happen = partial(refused, says=says, files=files, arguments=arguments)
-    return Fault(f"the app {name}", "prove", happen, quick=quick)
+    return Fault(f"the app {name}", "prove", happen)
 
 
 NEVER = ("-e", "app_health_timeout=5")
@@ -648,7 +645,6 @@ FAULTS = [
         "crashes when it is imported",
         app_that('raise RuntimeError("Stage fright")'),
         "Stage fright",
-        quick=True,
     ),
     app_fault(
         "answers 500",
