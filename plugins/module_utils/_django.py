@@ -8,7 +8,6 @@ import secrets
 from types import ModuleType
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils import _django_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import run, tail
 from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
@@ -51,13 +50,16 @@ def start_django(
     manifest: dict[str, Any],
     request: dict[str, Any],
     timeout: float,
-    process: ModuleType = _django_process,
+    process: ModuleType | None = None,
 ) -> Any:
-    """Run ``process`` with a ``request`` in the release's own Python; its answer.
+    """Run ``process`` (_django_process) with a ``request`` in the release's Python; its answer.
 
     ``request["steps"]`` names what it does, for the message. ``timeout`` is in seconds.
     Raises GreenroomError with the app's own words when it does not get through.
     """
+    # Here, since a host compiles all that a module imports, and most steps start no Django.
+    from ansible_collections.greenroom.django.plugins.module_utils import _django_process
+
     token = secrets.token_hex(8)
     python = os.path.join(app.release(number), ".venv", "bin", "python")
     result = run(
@@ -68,7 +70,7 @@ def start_django(
             **variables_of(app, number),
             "DJANGO_SETTINGS_MODULE": manifest["settings_module"],
         },
-        stdin=inspect.getsource(process),
+        stdin=inspect.getsource(process or _django_process),
         timeout=timeout,
         umask=0o027,  # what it creates is data, and as private as what the service creates
     )

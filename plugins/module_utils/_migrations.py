@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils import _migrations_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._django import (
     read_manifest,
@@ -40,6 +39,9 @@ def run_migrations(
     Raises GreenroomError where Django does not start, and where the time is over. A migration that
     failed is an answer: ``failure``, beside what was done before it.
     """
+    # Here, since a host compiles all that a module imports, and most runs meet no migration.
+    from ansible_collections.greenroom.django.plugins.module_utils import _migrations_process
+
     request = {
         "steps": [step],
         "databases": list(databases),

@@ -9,7 +9,6 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._django import variables_of
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._lock import MARK, Lock
@@ -53,6 +52,9 @@ def _step(module: AnsibleModule) -> AbstractContextManager[None]:
 
 def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:
     """The environment of the release that a module works on: what the app says could quote it."""
+    # Here, since a host compiles all that a module imports, and only a failure needs this.
+    from ansible_collections.greenroom.django.plugins.module_utils._django import variables_of
+
     try:
         return variables_of(App(params["app"]), params["release"])
     except (KeyError, OSError, GreenroomError):

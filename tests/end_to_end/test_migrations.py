@@ -381,7 +381,11 @@ def test_so_are_those_of_a_release_that_does_not_answer(project: Project) -> Non
 
 
 def test_what_would_break_the_release_that_serves_is_found_before(project: Project) -> None:
-    removal = 'migrations.RemoveField("Note", "rating")'
+    removal = (
+        'migrations.RunSQL("DROP INDEX by_rating", '
+        '"CREATE INDEX by_rating ON notes_note (rating)"), '
+        'migrations.RemoveField("Note", "rating")'
+    )
     commit(project, {**files(9, removal), "notes/models.py": MODELS.format(fields="")})
     before = applied(project)
     said = project.refuse(app_migration_check="stop")
