@@ -8,6 +8,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
 WRONG_ANSWERS = 3
 
@@ -45,7 +46,7 @@ def start_and_prove(
     Raises GreenroomError, with the last lines of the release's log, when it does not within
     ``timeout`` seconds.
     """
-    started = time.monotonic()
+    started, began = time.monotonic(), time.time()
 
     def asked() -> Answer:
         left = max(1.0, started + timeout - time.monotonic())
@@ -58,6 +59,11 @@ def start_and_prove(
             raise GreenroomError(
                 f"Release {number} did not prove itself: {path} should answer {status}, and what "
                 f"came was {answer}. Its service is {service.state(number)}."
+            )
+        if death := first_death(service.wrote(number, began)):
+            raise GreenroomError(
+                f"Release {number} did not prove itself: it answered, but its processes die "
+                f"({death})."
             )
     except GreenroomError as error:
         raise GreenroomError(

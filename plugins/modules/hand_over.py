@@ -92,6 +92,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -104,6 +105,7 @@ OPTIONS = {
 }
 
 TRIES = 3
+NEWS = 10  # seconds: what answers once and dies, as it did when it proved itself, is not well
 
 
 def is_good(answer: Answer, status: int, host: str) -> bool:
@@ -146,7 +148,8 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app.put_on_stage(number)
     switch_off(app)
     answer = smoke(params["host"], params["path"], params["status"], params["port"])
-    if is_good(answer, params["status"], params["host"]):
+    death = first_death(service.wrote(number, time.time() - NEWS))
+    if is_good(answer, params["status"], params["host"]) and not death:
         return result
     if closed:
         switch_on(app, f"release {number} did not take the stage")
@@ -157,7 +160,8 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     service.disable(number)
     raise GreenroomError(
         f"Release {number} answered in the green room, but through the web server {params['path']} "
-        f"on {params['host']} should answer {params['status']}, and what came was {answer}. "
+        f"on {params['host']} should answer {params['status']}, and what came was {answer}"
+        + (f", and its processes die ({death}). " if death else ". ")
         + (f"Release {before} is back on stage." if before else "Nothing serves.")
         + " Were app_domains or app_port changed? Then run site.yml first."
         + f" The last lines of its log:\n{service.log(number) or '(nothing)'}"

@@ -39,6 +39,7 @@ class Services:
     def __init__(self) -> None:
         self.up: set[int] = set()
         self.at_boot: set[int] = set()
+        self.deaths = ""
 
     def start(self, number: int) -> None:
         self.up.add(number)
@@ -63,6 +64,10 @@ class Services:
 
     def log(self, number: int) -> str:
         return f"the log of {number}"
+
+    def wrote(self, number: int, since: float) -> str:
+        assert time.time() - 20 < since < time.time()
+        return self.deaths if number in self.up else ""
 
     def state(self, number: int) -> str:
         return "active" if number in self.up else "inactive"
@@ -314,6 +319,23 @@ def test_a_deploy_that_fails_through_the_web_server(host: Host) -> None:
     assert host.app.serving() == 1
     host.abandon(begun, number)
     assert host.results() == {1: "good", 2: "failed"}
+
+
+def test_a_release_whose_workers_die_one_after_the_other(host: Host) -> None:
+    """It answers, now and then."""
+    host.deploy()
+    host.repository.commit("Broken", {})
+    begun = host.begin()
+    number = host.make(begun)["number"]
+    host.services.deaths = "[5] [ERROR] Worker (pid:7) exited with code 1\n"
+    with pytest.raises(GreenroomError) as failed:
+        host.take_stage(number)
+    assert (
+        "what came was 200 OK, and its processes die (Worker (pid:7) exited with code 1). Re"
+        in (str(failed.value))
+    )
+    assert host.app.serving() == 1
+    host.abandon(begun, number)
 
 
 def test_a_first_deploy_that_fails_leaves_an_empty_stage(host: Host) -> None:
