@@ -85,6 +85,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App, 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
     is_on,
     switch_off,
@@ -144,9 +145,14 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         replace_link(beside, app.release(before))
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
-    closed = is_on(app)  # since neither release could live with what the database was meanwhile
+    # Closed by a rollback, since neither release could live with the database as it was meanwhile.
+    closed = is_on(app) and Journal.read(app.journal).reversing is not None
     app.put_on_stage(number)
-    switch_off(app)
+    if closed:
+        switch_off(app)
+    elif is_on(app):
+        said = f"Nobody was asked through the web server: {app.maintenance} is there."
+        return {**result, "warnings": [said]}
     answer = smoke(params["host"], params["path"], params["status"], params["port"])
     death = first_death(service.wrote(number, time.time() - NEWS))
     if is_good(answer, params["status"], params["host"]) and not death:

@@ -16,6 +16,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
+    is_on,
+    switch_on,
+)
 from ansible_collections.greenroom.django.plugins.modules import (
     abandon,
     begin,
@@ -496,3 +500,22 @@ def test_the_status_tells_all_that(host: Host) -> None:
         (1, "First", "ada@laptop", "good", "", False),
     ]
     unlock.unlock({"app": "blog", "holder": begun["token"]}, False)
+
+
+def test_a_handover_behind_closed_doors(host: Host) -> None:
+    """Who closed the site by hand opens it by hand; what a rollback closed opens with it."""
+    host.deploy("First")
+    host.repository.commit("Second", {})
+    begun = host.begin()
+    number = host.make(begun)["number"]
+    switch_on(host.app, "by hand")
+    assert host.take_stage(number)["warnings"] == [
+        f"Nobody was asked through the web server: {host.app.maintenance} is there."
+    ]
+    assert (host.app.serving(), is_on(host.app)) == (number, True)
+    journal = Journal.read(host.app.journal)
+    journal.reversing = {"to": 1, "code": number, "before": {"default": []}}
+    journal.write()
+    host.take_stage(1)
+    assert (host.app.serving(), is_on(host.app)) == (1, False)
+    host.abandon(begun, number)
