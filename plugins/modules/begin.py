@@ -127,8 +127,9 @@ working:
 """
 
 import os
+import pwd
 import time
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
@@ -223,13 +224,23 @@ def unlock_repository(app: App) -> None:
 
     As the build user, since what it owns could lead root elsewhere.
     """
-    if os.path.isdir(app.repository):
+    if os.path.isdir(app.repository) and not still_fetches(app):
         locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
         must_run(
             "Looking for locks of a fetch that was killed",
             ["find", app.repository, *locks, "-delete"],
             user=app.builder,
         )
+
+
+def still_fetches(app: App) -> bool:
+    """Whether git is at work there: one that took too long for its run, and was left to itself."""
+    builder = pwd.getpwnam(app.builder).pw_uid
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/comm", encoding="utf-8") as file:
+            if os.stat(f"/proc/{name}").st_uid == builder and file.read().startswith("git"):
+                return True
+    return False
 
 
 def highest_on_disk(app: App) -> int:

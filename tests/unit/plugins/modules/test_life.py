@@ -85,12 +85,13 @@ class Host:
         self.repository = Repository(folder / "work", Path(app.repository))
         files = {"manage.py": MANAGE, "site_/settings.py": "", "data/seed": "rows"}
         self.repository.commit("Start", files)
-        self.runs = 0
+        self.runs, self.fetches = 0, False
         for module in (abandon, begin, find_release, hand_over, record, release, status, unlock):
             patch.setattr(module, "App", lambda _: app)
             if hasattr(module, "service_of"):
                 patch.setattr(module, "service_of", lambda *_: self.services)
         patch.setattr(begin, "check_host", lambda *_: None)
+        patch.setattr(begin, "still_fetches", lambda _: self.fetches)  # others do, on this machine
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
         patch.setattr(time, "sleep", lambda _: None)
 
@@ -420,8 +421,13 @@ def test_the_locks_of_a_fetch_that_was_killed_go(host: Host) -> None:
     left = [Path(host.app.repository, name) for name in ("shallow.lock", "refs/heads/live.lock")]
     for path in left:
         path.touch()
-    begun = host.begin(check=True)
+    host.begin(check=True)
     assert all(path.exists() for path in left)
+    host.fetches = True
+    begun = host.begin()
+    assert all(path.exists() for path in left), "they are in use"
+    unlock.unlock({"app": "blog", "holder": begun["token"]}, False)
+    host.fetches = False
     begun = host.begin()
     assert not any(path.exists() for path in left)
     unlock.unlock({"app": "blog", "holder": begun["token"]}, False)
