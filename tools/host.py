@@ -210,8 +210,7 @@ class Host:
     address: str = ""
     #: "running", or "degraded" where a unit failed at boot
     state: str = ""
-    #: those that were written for it, the last of which is its own
-    inventories: list[Path] = field(default_factory=list)
+    _inventories: list[Path] = field(default_factory=list)
 
     @classmethod
     def named(cls, name: str) -> Host:
@@ -297,7 +296,7 @@ class Host:
             "docker", "inspect", inspect, self.container
         ).stdout.split()[:2]
         if before and before != self.address:  # a container that restarts may get another one
-            for path in self.inventories:
+            for path in self._inventories:
                 path.write_text(path.read_text().replace(f'"{before}"', f'"{self.address}"'))
         public = command(
             "docker", "exec", self.container, "cat", "/etc/ssh/ssh_host_ed25519_key.pub"
@@ -422,9 +421,14 @@ class Host:
         env: Mapping[str, str] | None = None,
     ) -> PlaybookRun:
         """Run a playbook with the inventory of this host that was written last."""
-        if not self.inventories:
+        return ansible_playbook(self.last_inventory, playbook, *arguments, check=check, env=env)
+
+    @property
+    def last_inventory(self) -> Path:
+        """The inventory of this host that was written last."""
+        if not self._inventories:
             raise HostError(f"{self.name} has no inventory: call inventory() first")
-        return ansible_playbook(self.inventories[-1], playbook, *arguments, check=check, env=env)
+        return self._inventories[-1]
 
     # -- what a test looks at ---------------------------------------------------------------------
 
@@ -539,7 +543,7 @@ def write_inventory(
     path.write_text(json.dumps(groups, indent=2) + "\n")
     path.chmod(0o600)
     for host in [*hosts, *([database] if database else [])]:
-        host.inventories = [*(known for known in host.inventories if known != path), path]
+        host._inventories = [*(known for known in host._inventories if known != path), path]
     return path
 
 

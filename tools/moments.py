@@ -91,7 +91,7 @@ class Running:
             [
                 CHECKOUT / ".venv" / "bin" / "ansible-playbook",
                 "-i",
-                host.inventories[-1],
+                host.last_inventory,
                 playbook,
                 *arguments,
             ],

@@ -351,7 +351,7 @@ def try_on(
     host: Host, folder: Path, playbook: str, *arguments: str, **different: Any
 ) -> PlaybookRun:
     """Run a playbook with settings that are different from the host's own."""
-    own = json.loads(host.inventories[0].read_text())["staging"]["hosts"][host.container]
+    own = json.loads(host._inventories[0].read_text())["staging"]["hosts"][host.container]
     path = inventory(folder / "staging", {host.container: {**own, **different}})
     return ansible_playbook(path, playbook, *arguments, check=False)
 
@@ -480,7 +480,7 @@ RESERVED = {
 def test_a_host_that_is_not_fit_for_a_release(
     serving: Host, unchanged: Callable[[], Any], tmp_path: Path
 ) -> None:
-    own = json.loads(serving.inventories[0].read_text())["staging"]["hosts"][serving.container]
+    own = json.loads(serving._inventories[0].read_text())["staging"]["hosts"][serving.container]
     hosts = {case: {**own, **different} for case, (different, _) in BEFORE_THE_LOCK.items()}
     path = inventory(tmp_path / "staging", hosts)
     try:
@@ -506,7 +506,7 @@ def test_a_host_that_is_not_fit_for_a_release(
 def test_a_name_that_the_host_uses_for_something_else(
     serving: Host, unchanged: Callable[[], Any], tmp_path: Path
 ) -> None:
-    own = json.loads(serving.inventories[0].read_text())["staging"]["hosts"][serving.container]
+    own = json.loads(serving._inventories[0].read_text())["staging"]["hosts"][serving.container]
     path = inventory(tmp_path / "staging", {name: {**own, "app_name": name} for name in RESERVED})
     with unchanged():
         found = messages(ansible_playbook(path, "site.yml", check=False, env=AS_JSON))

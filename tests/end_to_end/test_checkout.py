@@ -81,7 +81,7 @@ class Story:
         self.host, self.example = host, example
         self.inventory, self.prepare_yml = folder / "staging", folder / "prepare.yml"
         self.prepare_yml.write_text(PREPARE)
-        self.settings = json.loads(host.inventories[-1].read_text())
+        self.settings = json.loads(host._inventories[-1].read_text())
 
     def set(self, **settings: Any) -> None:
         """Change settings, and prepare the host for them."""

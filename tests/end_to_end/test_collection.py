@@ -119,7 +119,7 @@ def test_every_module_has_documentation(installed: Installed) -> None:
 
 def test_the_life_of_a_site(installed: Installed, host: Host, playbill: Example) -> None:
     """Prepare, deploy, deploy, go back: each by the collection's own playbook."""
-    inventory = host.inventories[-1]
+    inventory = host._inventories[-1]
     prepared = installed.run("site", inventory)
     assert prepared.recap[host.container]["failed"] == 0
     for version in ("v1", "v2"):

@@ -379,7 +379,7 @@ def start_deploy(host: Host, *arguments: str) -> subprocess.Popen[str]:
         [
             CHECKOUT / ".venv/bin/ansible-playbook",
             "-i",
-            host.inventories[-1],
+            host._inventories[-1],
             "deploy.yml",
             *arguments,
         ],

@@ -40,7 +40,7 @@ with open("/root/found", "w") as file: file.write("\\n".join(sorted(found)))
 
 def configure(host: Host, **more: Any) -> None:
     """Have the host's playbooks use PostgreSQL, or what is said here, from now on."""
-    path = Path(host.inventories[-1])
+    path = host.last_inventory
     own = json.loads(path.read_text())["staging"]["hosts"][host.container]
     kept = {key: value for key, value in own.items() if key.startswith("app_")}
     host.inventory(path, **{**kept, "app_database": "postgresql", **more})

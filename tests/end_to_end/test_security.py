@@ -101,13 +101,13 @@ class Site:
 def site(host: Host, playbill: Example) -> Site:
     """Deploy, deploy with another secret, fail, go back, and look; each with -vvv --diff."""
     site = Site(host)
-    own = json.loads(host.inventories[-1].read_text())["staging"]["hosts"][host.container]
+    own = json.loads(host._inventories[-1].read_text())["staging"]["hosts"][host.container]
     keep = ("app_name", "app_repository", "app_domains", "app_health_path")
     settings = {key: own[key] for key in keep}
 
     def configure(**env: str) -> None:
         hosts = {**SECRETS, "ALLOWED_HOSTS": ",".join(own["app_domains"]), **env}
-        path = Path(host.inventories[0])
+        path = Path(host._inventories[0])
         host.inventory(path, **settings, app_env=hosts, gunicorn_memory_max="200M")
 
     def run(name: str, playbook: str, check: bool = True) -> None:

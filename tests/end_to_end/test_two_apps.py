@@ -97,7 +97,7 @@ def first(host: Host, playbill: Example) -> Host:
 def use(host: Host, app: str) -> None:
     """Have the host's playbooks be about this app from now on."""
     domains = {FIRST: ["localhost", host.address], SECOND: ["matinee.test"]}[app]
-    host.inventory(host.inventories[0], **settings(app, *domains))
+    host.inventory(host._inventories[0], **settings(app, *domains))
 
 
 def test_the_second_comes_while_the_first_is_under_load(first: Host, playbill: Example) -> None:
