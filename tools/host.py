@@ -483,16 +483,27 @@ class Host:
         for socket in self._sockets.iterdir():
             command("ssh", "-o", f"ControlPath={socket}", "-O", "exit", "deploy@host", check=False)
 
-    def cut_connections(self, seconds: float = 0) -> None:
-        """End every SSH connection to the host, as a network that fails does.
+    def cut_connections(self) -> None:
+        """End every SSH connection to the host, as a network that fails does. It answers again."""
+        sessions = ("pkill", "--uid", "deploy", "--exact", "sshd")
+        command("docker", "exec", self.container, *sessions, check=False)
 
-        seconds: for so long, none lasts; this returns at once
+    @contextlib.contextmanager
+    def disconnected(self, seconds: int) -> Iterator[None]:
+        """Let no SSH connection last from when the block begins, for so many seconds at least.
+
+        The block may last for less; then the rest is waited for.
         """
-        script = f"pkill --uid deploy --exact sshd; sleep {seconds and 0.05}"
-        times = max(1, int(seconds / 0.05))
-        loop = f"for i in $(seq {times}); do {script}; done"
-        detach = ["--detach"] if seconds else []
-        command("docker", "exec", *detach, self.container, "sh", "-c", loop, check=False)
+        script = (
+            'end=$(($(date +%s) + $0)); while [ "$(date +%s)" -le $end ]; do '
+            "pkill --uid deploy --exact sshd; sleep 0.05; done"
+        )
+        argv = ["docker", "exec", self.container, "sh", "-c", script, str(seconds)]
+        process = subprocess.Popen(argv)
+        try:
+            yield
+        finally:
+            process.wait()
 
     @contextlib.contextmanager
     def edited(self, path: str, more: str) -> Iterator[None]:

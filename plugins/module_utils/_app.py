@@ -72,11 +72,21 @@ class App:
             return None
         except OSError as error:
             raise GreenroomError(
-                f"{self.current} should be a symbolic link to a release: {error.strerror}."
+                f"{self.current} should be a symbolic link to a release, and is none "
+                f"({error.strerror}). {self._way_out}"
             ) from error
         if not target.isdigit():
-            raise GreenroomError(f"{self.current} points at {target!r}, which is not a release.")
+            raise GreenroomError(
+                f"{self.current} points at {target!r}, which is not a release. {self._way_out}"
+            )
         return int(target)
+
+    @property
+    def _way_out(self) -> str:
+        return (
+            f"Remove it (rm -r {self.current}), and deploy; or have the release that {self.journal} "
+            f"names last serve again (ln -s releases/NUMBER {self.current}), and deploy then."
+        )
 
     def virtualenvs_in_use(self, but_for: str = "") -> set[str]:
         """The names of the virtualenvs that releases have, but for the one in a tree.

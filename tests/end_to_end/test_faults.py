@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from faults import Fault, Site, sites, try_one, wanted
+from faults import Fault, Stages, wanted
 
 
 @pytest.fixture(scope="module")
-def site(
-    provisioned_image: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Callable[[bool], Site]]:
-    """Return what gives the site, or the one on a small disk."""
-    name = provisioned_image.replace("/snapshot:provisioned", "").replace("greenroom", "faults")
-    with sites(provisioned_image, tmp_path_factory.mktemp("faults"), name) as made:
+def stages(provisioned_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
+    """Return the hosts that faults happen to."""
+    name = provisioned_image.replace("greenroom/snapshot:provisioned", "faults")
+    with Stages(provisioned_image, tmp_path_factory.mktemp("faults"), name) as made:
         yield made
 
 
 @pytest.mark.parametrize("fault", wanted(quick=True), ids=lambda f: f"{f.name}, {f.step}")
-def test_a_fault(site: Callable[[bool], Site], fault: Fault) -> None:
-    row = try_one(site(fault.small_disk), fault)
+def test_a_fault(stages: Stages, fault: Fault) -> None:
+    row = stages.try_one(fault)
     assert row.problem == ""
     assert row.failures == []
     assert row.lost == []

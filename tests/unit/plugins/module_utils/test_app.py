@@ -69,7 +69,7 @@ def test_what_is_no_stage_is_said(app: App) -> None:
         app.serving()
     os.unlink(app.current)
     os.mkdir(app.current)
-    with pytest.raises(GreenroomError, match=r"should be a symbolic link to a release: Invalid"):
+    with pytest.raises(GreenroomError, match=r"link to a release, and is none \(Invalid"):
         app.serving()
 
 
