@@ -84,8 +84,9 @@ class App:
     @property
     def _way_out(self) -> str:
         return (
-            f"Remove it (rm -r {self.current}), and deploy; or have the release that {self.journal} "
-            f"names last serve again (ln -s releases/NUMBER {self.current}), and deploy then."
+            f"Remove it (rm -r {self.current}), and deploy; or have the release that "
+            f"{self.journal} names last serve again (ln -s releases/NUMBER {self.current}), and "
+            "deploy then."
         )
 
     def virtualenvs_in_use(self, but_for: str = "") -> set[str]:
