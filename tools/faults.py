@@ -47,6 +47,7 @@ DEPLOY = {
     "hand over": "Hand over to release",
     "record": "Let the one before finish",
 }
+MIGRATE = "Take a snapshot, and apply"  # only where migrations wait
 ROLLBACK = {
     "begin": DEPLOY["begin"],
     "choose": "Find the release to go to",
@@ -334,10 +335,10 @@ def migrations_that(act: str, first: bool = True, atomic: bool = True) -> dict[s
         atomic: whether the database is to undo it where it fails
     """
     word = secrets.token_hex(4)
-    table = 'migrations.RunSQL("create table half_{}_{} (id integer)"), '
+    table = 'migrations.RunSQL("create table {0} (id integer)", "drop table {0}"), '
 
     def one(number: int, after: str, line: str, made: bool) -> str:
-        sql = table.format(word, number) if made else ""
+        sql = table.format(f"half_{word}_{number}") if made else ""
         return MIGRATION.format(act=f"    {line}\n", first=sql, after=after, atomic=atomic)
 
     return {
@@ -622,23 +623,23 @@ FAULTS = [
     ),
     Fault(
         "a migration that fails half-way",
-        "prepare",
+        "migrate",
         lambda site: refused(site, "forgotten", migrations_that('raise ValueError("forgotten")')),
         quick=True,
     ),
     Fault(
         "a migration that hangs",
-        "prepare",
+        "migrate",
         lambda site: refused(
             site,
             "did not end within 5 seconds",
             migrations_that("time.sleep(3600)", atomic=False),
-            env=at("before", DEPLOY["prepare"], arguments={"timeout": 5}),
+            env=at("before", MIGRATE, arguments={"timeout": 5}),
         ),
     ),
     Fault(
         "a migration that is killed",
-        "prepare",
+        "migrate",
         lambda site: refused(site, r"exit -9", migrations_that("os.kill(os.getpid(), 9)")),
     ),
     app_fault(
