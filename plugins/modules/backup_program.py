@@ -44,7 +44,10 @@ import zipfile
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.greenroom.django.plugins.module_utils import _backup_program
+from ansible_collections.greenroom.django.plugins.module_utils import (
+    _backup_program,
+    _django_process,  # noqa: F401 - imported by the program only when it starts Django
+)
 
 OPTIONS = {"path": {"type": "path", "required": True}}
 
