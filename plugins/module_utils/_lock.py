@@ -197,8 +197,15 @@ class Lock:
 
     def _describe(self, step: dict[str, Any] | None) -> None:
         """Say which step works; a disk that is full must not stop it, nor what cleans up."""
-        with suppress(OSError), open(self.step_path, "w", encoding="utf-8") as file:
-            file.write(json.dumps(step) if step else "")
+        text = json.dumps(step).encode() if step else b""
+        with suppress(OSError):
+            descriptor = os.open(self.step_path, os.O_WRONLY | os.O_CREAT, 0o600)
+            try:
+                # Written first and cut then: one that is killed meanwhile leaves what it said.
+                os.write(descriptor, text)
+                os.ftruncate(descriptor, len(text))
+            finally:
+                os.close(descriptor)
 
     @contextmanager
     def _opened(self) -> Iterator[int]:
