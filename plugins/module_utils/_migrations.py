@@ -187,7 +187,7 @@ def undo(app: App, entry: Entry, timeout: float = TIMEOUT) -> str:
     where there was nothing to take back.
     """
     record = entry.get("migrations")
-    if not record or record.get("undone"):
+    if not record or record.get("undone") or record.get("stuck"):
         return ""
     number, unwanted = entry["number"], record["waiting"]
     found = run_migrations(app, number, "look", list(unwanted), timeout, known=[])
@@ -206,6 +206,7 @@ def undo(app: App, entry: Entry, timeout: float = TIMEOUT) -> str:
         else "There is no snapshot of the state before."
     )
     if stuck:
+        record["stuck"] = True
         return f"The database keeps {every}: {', '.join(stuck)} cannot be reversed. {words}"
     done = run_migrations(app, number, "reverse", list(applied), timeout, reverse=applied)
     failure = first_failure(done)
@@ -227,11 +228,11 @@ def settle(app: App, journal: Journal) -> str:
         return ""
     again: list[str] = []
     if serving != marker["to"]:
-        wanted = {name for names in marker["before"].values() for name in names}
-        databases = list(marker["before"])
+        before = marker["before"]
+        databases = list(before)
         for code in dict.fromkeys([serving, marker["code"]]):
             found = run_migrations(app, code, "look", databases, TIMEOUT)
-            if all(wanted <= set(database["applied"]) for database in found.values()):
+            if all(set(before[alias]) <= set(found[alias]["applied"]) for alias in databases):
                 break
             done = run_migrations(app, code, "apply", databases, TIMEOUT)
             if first_failure(done):

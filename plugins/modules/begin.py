@@ -174,11 +174,18 @@ def repair(app: App, journal: Journal, serving: int | None, check_mode: bool) ->
         entry["result"] = GOOD if entry["number"] == serving else FAILED
         entry.setdefault("note", "the run that made it died")
         repaired.append(f"release {entry['number']}: its run died; it counts as {entry['result']}")
-        if entry["result"] == FAILED and not check_mode:
-            repaired.append(undo(app, entry))
     if not check_mode:
-        repaired.append(settle(app, journal))
+        repaired += [undo_last(app, journal), settle(app, journal)]
     return [sentence for sentence in repaired if sentence]
+
+
+def undo_last(app: App, journal: Journal) -> str:
+    """Take back what the release that failed last applied, where its own run could not.
+
+    Only that of the last one: what failed before it may have been applied for good since.
+    """
+    last = journal.entries[-1] if journal.entries else {}
+    return undo(app, last) if last.get("result") == FAILED and not last.get("pruned") else ""
 
 
 def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
