@@ -46,13 +46,12 @@ def databases_in_use(app: App, number: int, aliases: list[str]) -> dict[str, Dat
 
 
 def back_up(
-    app: App, aliases: list[str], reason: str, by: str, keep: int, days: int
+    app: App, number: int, aliases: list[str], reason: str, by: str, keep: int, days: int
 ) -> dict[str, Any]:
-    """Take a snapshot of what the release that serves uses, and prune older ones.
+    """Take a snapshot of what release ``number`` uses, and prune older ones.
 
     What a release in the journal may have to go back to is kept. Returns ``name`` and ``pruned``.
     """
-    number = serving_release(app)
     name = take(app, number, databases_in_use(app, number, aliases), reason, by)
     return {"name": name, "pruned": prune(app, keep, days, needed(Journal.read(app.journal)))}
 

@@ -10,7 +10,10 @@ import time
 from collections.abc import Sequence
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._backup import back_up
+from ansible_collections.greenroom.django.plugins.module_utils._backup import (
+    back_up,
+    serving_release,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 
@@ -44,7 +47,8 @@ def take_turn(app: App, databases: list[str], keep: int, days: int) -> str:
     wait_for(lock, holder)
     try:
         with lock.step(token, "backup"):
-            taken = back_up(app, databases, "by the clock", BY, keep, days)
+            number = serving_release(app)
+            taken = back_up(app, number, databases, "by the clock", BY, keep, days)
     finally:
         lock.release(token)
     pruned = f" Removed: {', '.join(taken['pruned'])}." if taken["pruned"] else ""

@@ -146,10 +146,7 @@ import glob
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._backup import (
-    databases_in_use,
-    needed,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._backup import back_up
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import switch_on
@@ -162,7 +159,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
     way_back_of,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._snapshot import prune, take
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -246,11 +242,16 @@ def snapshot_before(app: App, params: dict[str, Any]) -> str:
     reason = f"before the migrations of release {number}"
     if params["to"]:
         reason = f"before going back to release {params['to']}"
-    databases = databases_in_use(app, number, params["databases"])
-    name = take(app, number, databases, reason, params["by"])
-    kept = needed(Journal.read(app.journal))
-    prune(app, params["keep_snapshots"], params["keep_snapshots_days"], kept)
-    return name
+    taken = back_up(
+        app,
+        number,
+        params["databases"],
+        reason,
+        params["by"],
+        params["keep_snapshots"],
+        params["keep_snapshots_days"],
+    )
+    return str(taken["name"])
 
 
 def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]:

@@ -105,11 +105,12 @@ OPTIONS = {
 def snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Take one; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
+    number = serving_release(app)
     if check_mode:
-        serving_release(app)
         return {"changed": True, "snapshots": summaries(app)}
     taken = back_up(
         app,
+        number,
         params["databases"],
         params["reason"],
         params["by"],

@@ -45,7 +45,7 @@ def test_a_snapshot_under_the_lock(
     app.put_on_stage(7)
     assert _backup_program.main(ARGUMENTS) == 0
     by = _backup_program.BY
-    assert taken == [(["default", "archive"], "by the clock", by, 3, 9, by)]
+    assert taken == [(7, ["default", "archive"], "by the clock", by, 3, 9, by)]
     assert not os.path.exists(app.lock)
     assert capsys.readouterr().out == "Took the snapshot 7-x. Removed: 6-x.\n"
 
