@@ -14,6 +14,7 @@ description:
   - Migrations that wait are for M(greenroom.django.migrations) to apply. Mostly there are none.
   - Refuses a database that is ahead of the release, which is one that had migrations applied whose
     files the release does not have.
+  - Where some wait, the steps that come after V(migrate) are left, for a second call to do.
   - A second call for the same release does only the steps that are still to be done.
   - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive
     the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public;
@@ -80,6 +81,11 @@ waiting:
   description: For each database, the migrations that wait, in their order.
   returned: when the migrate step ran
   type: dict
+left:
+  description: The steps that are for a second call, once the migrations that wait are applied.
+  returned: when a step ran
+  type: list
+  elements: str
 collected:
   description: What collectstatic said; null where the app has nothing to collect.
   returned: when the collectstatic step ran
@@ -190,24 +196,24 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     }
     try:
         found = start_django(app, number, manifest, request, params["timeout"])
-    except GreenroomError:
+    finally:
         if "collectstatic" in steps:
             give(public, app.builder)  # it was the app's to write for that moment alone
-        raise
-    if "collectstatic" in steps:
+    if "collected" in found:
         publish(
             app, number, found["static_root"] if found["collected"] is not None else None, public
         )
-    manifest.update(wsgi=found["wsgi"], done=done + steps)
+    manifest.update(wsgi=found["wsgi"], done=done + found["done"])
     if "migrations" in found:  # for the day when another release has to tell what it has more
         manifest.update(migrations=found["migrations"], ahead=found["ahead"])
     write_json(manifest_path(app, number), manifest)
     result = {key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found}
-    if "collectstatic" in steps and found.get("static_app") and not found["static_root"]:
+    if "collected" in found and found.get("static_app") and not found["static_root"]:
         result["warnings"] = [
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "
             'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
         ]
+    result["left"] = [step for step in steps if step not in found["done"]]
     return {**result, "warnings_of_check": found.get("warnings", ""), "changed": True}
 
 

@@ -135,6 +135,7 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
         "static_url": "/static/",
         "wsgi": "project.wsgi:application",
         "debug": False,
+        "done": ["collectstatic", "check", "migrate"],
         "collected": f"2 static files copied to '{release.static}'.",
         "waiting": {"default": ["shop.0001_initial", "shop.0002_more"]},
         "migrations": ["shop.0001_initial", "shop.0002_more"],
@@ -149,6 +150,10 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
     assert again["waiting"] == found["waiting"], "they are only looked at"
     assert again["collected"].startswith("0 static files copied")
     assert "warnings" not in again
+
+    later = release.do("migrate", "check")
+    assert later["done"] == ["migrate"], "a check that comes after it wants them applied"
+    assert "warnings" not in later
 
 
 def test_each_database_has_its_own_that_wait(release: Release) -> None:

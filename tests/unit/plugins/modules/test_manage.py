@@ -72,13 +72,16 @@ def test_a_static_root_that_is_no_folder_of_its_own(app: App, public: Path, wher
 class Django:
     """Stands in for the Django start, and remembers what it was asked to do."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: bool = False) -> None:
         self.asked: list[dict[str, Any]] = []
+        self.waits = waits
 
     def start(self, _app: App, _number: int, _manifest: Any, request: Any, _timeout: int) -> Any:
         self.asked.append(request)
-        done = {"migrate": "waiting", "collectstatic": "collected", "check": "warnings"}
-        found = {done[step]: f"did {step}" for step in request["steps"]}
+        steps = request["steps"]
+        done = steps[: steps.index("migrate") + 1] if self.waits and "migrate" in steps else steps
+        keys = {"migrate": "waiting", "collectstatic": "collected", "check": "warnings"}
+        found = {"done": done, **{keys[step]: f"did {step}" for step in done}}
         return {"static_root": None, "wsgi": "shop.wsgi:application", "django": "5.2", **found}
 
 
@@ -97,6 +100,7 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         "collected": "did collectstatic",
         "django": "5.2",
         "wsgi": "shop.wsgi:application",
+        "left": [],
         "warnings_of_check": "",
     }
     assert run()["warnings_of_check"] == "did check"
@@ -111,6 +115,19 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         "wsgi": "shop.wsgi:application",
         "done": ["collectstatic", "check", "migrate"],
     }
+
+
+@pytest.mark.usefixtures("public")
+def test_what_comes_after_migrations_that_wait_is_for_a_second_call(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    django = Django(waits=True)
+    monkeypatch.setattr(manage, "App", lambda _: app)
+    monkeypatch.setattr(manage, "start_django", django.start)
+    steps = ["check", "migrate", "collectstatic"]
+    assert run(steps=steps)["left"] == ["collectstatic"]
+    assert run(steps=steps)["left"] == []
+    assert [request["steps"] for request in django.asked] == [steps, ["collectstatic"]]
 
 
 def test_a_dry_run_of_a_release_that_is_not_there(
