@@ -17,7 +17,7 @@ demo-down: ## take all of the demo away
 	@tools/engine --running python3 tools/demo down
 
 test: lint ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
-	@tools/engine $(venv)/pytest tests --verbose
+	@tools/engine $(venv)/pytest tests --verbose --numprocesses 2 --dist loadfile
 
 check: lint unit ## the quick part: lint and unit tests
 

@@ -5,14 +5,16 @@ Every fixture that gives a host gives one to a module: its tests are a story, to
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from example import Example, provision, settings
-from host import CHECKOUT, Host, command
+from host import CHECKOUT, Host, command, default_image, key
 
 HERE = Path(__file__).parent
 #: tells the hosts of this checkout from those of another one that is tested on the same engine
@@ -40,8 +42,26 @@ def pytest_runtest_makereport(
     return report
 
 
+@contextmanager
+def one_at_a_time(factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep the other workers of `pytest -n` waiting; yields a folder that all of them share."""
+    mine = factory.getbasetemp()
+    shared = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    with (shared / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield shared
+
+
+@pytest.fixture(scope="session")
+def bare_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return the image of a bare host; made once, and with it the key that opens all hosts."""
+    with one_at_a_time(tmp_path_factory):
+        key()
+        return default_image()
+
+
 @pytest.fixture(scope="module")
-def start_host(request: pytest.FixtureRequest) -> Iterator[Callable[..., Host]]:
+def start_host(request: pytest.FixtureRequest, bare_image: str) -> Iterator[Callable[..., Host]]:
     """Return a function that starts a host, as Host.start does; they go when the module ends.
 
     Without a name, hosts are called after the module: checkout-a1b2-1, checkout-a1b2-2 …
@@ -50,6 +70,7 @@ def start_host(request: pytest.FixtureRequest) -> Iterator[Callable[..., Host]]:
     mine: list[Host] = []
 
     def start(name: str | None = None, **options: object) -> Host:
+        options = {"image": bare_image, **options}
         host = Host.start(name or f"{word}-{OURS}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
         mine.append(host)
         running[host.name] = host
@@ -68,21 +89,23 @@ def bare_host(start_host: Callable[..., Host]) -> Host:
 
 
 @pytest.fixture(scope="session")
-def provisioned_image(tmp_path_factory: pytest.TempPathFactory) -> str:
+def provisioned_image(bare_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return an image of a host after site.yml, with the example's repository on it; made once."""
     image = f"greenroom/snapshot:provisioned-{OURS}"
-    # For daily work: a provisioned host costs half a minute, and the one of the last run may do.
-    there = not command("docker", "image", "inspect", image, check=False).returncode
-    if there and os.environ.get("GREENROOM_REUSE"):
-        return image
-    folder = tmp_path_factory.mktemp("provisioned")
-    with Host.start(f"provisioned-{OURS}") as host:
-        running[host.name] = host
-        try:
-            provision(host, folder)
-            return host.commit(image)
-        finally:
-            running.pop(host.name)
+    with one_at_a_time(tmp_path_factory) as shared:
+        # For daily work: provisioning costs half a minute, and the host of the last run may do.
+        there = not command("docker", "image", "inspect", image, check=False).returncode
+        if (shared / "provisioned").exists() or (there and os.environ.get("GREENROOM_REUSE")):
+            return image
+        with Host.start(f"provisioned-{OURS}", bare_image) as host:
+            running[host.name] = host
+            try:
+                provision(host, tmp_path_factory.mktemp("provisioned"))
+                host.commit(image)
+            finally:
+                running.pop(host.name)
+        (shared / "provisioned").touch()
+    return image
 
 
 @pytest.fixture(scope="module")

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from host import ansible_environment, command
 
 
+@pytest.mark.usefixtures("bare_image")
 def test_the_default_scenario(checkout: Path) -> None:
     molecule = checkout / ".venv" / "bin" / "molecule"
     run = command(molecule, "test", cwd=checkout, env=ansible_environment({}))
