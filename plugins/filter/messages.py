@@ -89,10 +89,7 @@ def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> s
     """How a restore ended, in a few sentences; in check mode, how it would."""
     if rehearsed:
         return f"Would put the snapshot {name} back: it is whole, and fits."
-    lines = [
-        f"Put the snapshot {name} back; the site was in maintenance for "
-        f"{result['seconds']:.1f} seconds."
-    ]
+    lines = [f"The databases are those of the snapshot {name}."]
     for alias, migrations in result["migrated"].items():
         if migrations:
             lines.append(f"Applied to {alias} what it lacked: {', '.join(migrations)}.")

@@ -25,16 +25,16 @@ class Journal:
     Each entry is a dict with at least ``number``, ``revision``, ``result``, and ``before``: the
     number of the release that served when this one took the stage (None for the first).
 
-    ``reversing`` is there while a rollback has its hands in the database: ``to``, the release that
-    it goes to, ``code``, whose code reverses, and ``before``, what was applied, by database.
+    ``unsettled`` is there while a run has its hands in the database: ``to``, the release that it
+    goes to (0 where the one that serves stays), and what settle() needs to undo it.
     """
 
     def __init__(
-        self, path: str, entries: Iterable[Entry] = (), reversing: Entry | None = None
+        self, path: str, entries: Iterable[Entry] = (), unsettled: Entry | None = None
     ) -> None:
         self.path = path
         self.entries = list(entries)
-        self.reversing = reversing
+        self.unsettled = unsettled
 
     @classmethod
     def read(cls, path: str) -> Journal:
@@ -56,13 +56,13 @@ class Journal:
                 f"{path} is damaged ({error}). Put a copy of it back, or move it away and deploy: "
                 "a new journal then starts above the releases that are on disk."
             ) from error
-        return cls(path, entries, content.get("reversing"))
+        return cls(path, entries, content.get("unsettled"))
 
     def write(self) -> None:
         """Save it, in one step. Only root can read it: it says who did what."""
         content: dict[str, Any] = {"releases": self.entries}
-        if self.reversing:
-            content["reversing"] = self.reversing
+        if self.unsettled:
+            content["unsettled"] = self.unsettled
         write_json(self.path, content, mode=0o640)
 
     def last_number(self) -> int:

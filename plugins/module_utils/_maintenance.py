@@ -5,11 +5,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove, write_file
+from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+
+STOPPING = 600  # seconds; the unit itself gives up earlier
+
+
+def aim(app: App, release: int) -> int:
+    """What the journal's ``unsettled`` has as ``to`` where ``release`` is to serve afterwards."""
+    return 0 if release == app.serving() else release
 
 
 def is_on(app: App) -> bool:
@@ -27,11 +35,18 @@ def switch_off(app: App) -> None:
     remove(app.maintenance)
 
 
-@contextmanager
-def maintenance(app: App, why: str) -> Iterator[None]:
-    """Maintenance for as long as the block lasts, however it ends."""
+def close(app: App, service: Systemd, why: str) -> None:
+    """Have visitors get that page, every release end, and wait for that.
+
+    Nothing of the app writes to its databases afterwards. Raises GreenroomError.
+    """
     switch_on(app, why)
-    try:
-        yield
-    finally:
-        switch_off(app)
+    for number in service.running():
+        service.stop(number)
+    deadline = time.monotonic() + STOPPING
+    while service.running():
+        if time.monotonic() > deadline:
+            raise GreenroomError(
+                f"Release {service.running()[0]} did not stop within {STOPPING} seconds."
+            )
+        time.sleep(0.1)

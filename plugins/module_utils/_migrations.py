@@ -12,7 +12,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Entry, Journal
-from ansible_collections.greenroom.django.plugins.module_utils._maintenance import switch_off
 
 #: what is said of one migration: name, operations (what, reversible, livable, drops), reversible,
 #: needed_by, sql, lint. See _migrations_process.py.
@@ -98,14 +97,14 @@ class Way:
 
 
 def decide(
-    ahead: Mapping[str, Sequence[Described]], choice: str, number: int, snapshot: str = ""
+    ahead: Mapping[str, Sequence[Described]], choice: str, number: int, restore: str = ""
 ) -> Way:
     """Choose for each migration that release ``number`` does not have: stays, or is reversed.
 
     ``choice`` is auto, keep or reverse. ``ahead`` lists them by database, those first that have to
     be reversed first. Auto keeps all that the older code can live with, and reverses the others
-    where nothing that somebody wrote goes with them. ``snapshot`` says which one has the state
-    before them, for people.
+    where nothing that somebody wrote goes with them. ``restore`` has the words that put the
+    state before them back, where there is a snapshot of it.
     Raises GreenroomError with the exact words to go on where it must not choose.
     """
     way = Way()
@@ -132,8 +131,8 @@ def decide(
     stuck = any("cannot be reversed" in stop for stop in stops)
     words = [] if stuck else ["-e migrations=reverse (drops it, after a snapshot)"]
     words.append("-e migrations=keep (the older code then serves a schema it was not written for)")
-    if snapshot:
-        words.append(f"-e migrations=keep, and then restore.yml {snapshot}")
+    if restore:
+        words.append(restore)
     raise GreenroomError(
         f"Release {number} cannot live with migrations that were applied since"
         + (", and reversing them is not only undoing" if choice == "auto" else "")
@@ -216,38 +215,6 @@ def undo(app: App, entry: Entry, timeout: float = TIMEOUT) -> str:
     return f"The database is back in the state before: {every} was reversed."
 
 
-def settle(app: App, journal: Journal) -> str:
-    """Undo what a rollback did to the database that did not come to its end.
-
-    Where the older release is on stage already, that is as good an end. Else the one that serves
-    gets its migrations back. A sentence for people, empty where there was nothing to do.
-    Raises GreenroomError where that fails; the site then stays in maintenance.
-    """
-    marker, serving = journal.reversing, app.serving()
-    if not marker:
-        return ""
-    again: list[str] = []
-    if serving != marker["to"]:
-        before = marker["before"]
-        databases = list(before)
-        for code in dict.fromkeys([serving, marker["code"]]):
-            found = run_migrations(app, code, "look", databases, TIMEOUT)
-            if all(set(before[alias]) <= set(found[alias]["applied"]) for alias in databases):
-                break
-            done = run_migrations(app, code, "apply", databases, TIMEOUT)
-            if first_failure(done):
-                raise GreenroomError(
-                    f"Release {serving} serves, and its migrations could not be applied again: "
-                    f"{first_failure(done)}. The site stays in maintenance. The snapshot that was "
-                    "taken before the rollback has the state that fits (backup.yml lists them)."
-                )
-            again += [name for database in done.values() for name in database["applied"]]
-    journal.reversing = None
-    journal.write()
-    switch_off(app)
-    return f"Applied again for release {serving}: {', '.join(again)}." if again else ""
-
-
 def keeper(app: App, journal: Journal, serving: int) -> int:
     """The release on disk whose code has the most migrations: only it can reverse them all.
 
@@ -268,3 +235,8 @@ def migrations_of(app: App, number: int) -> list[str] | None:
     """The migrations whose files a release has; None where it was not asked yet."""
     found: list[str] | None = read_manifest(app, number).get("migrations")
     return found
+
+
+def ahead_of(app: App, number: int) -> list[str]:
+    """The migrations that were applied when a release was built, and whose files it has not."""
+    return list(read_manifest(app, number).get("ahead") or ())

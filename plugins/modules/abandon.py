@@ -7,12 +7,12 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: abandon
-short_description: Give up a deploy or rollback that failed, and leave the host as it was
+short_description: Give up a deploy, rollback or restore that failed, and leave the host as it was
 description:
   - Puts the release that served before back on stage where it had left already, stops the one that
     failed, closes its entry in the journal, and gives the app's lock back.
   - Migrations that the failed release applied are reversed where they can be; those that a rollback
-    reversed are applied again.
+    reversed are applied again; databases that were replaced take their places again.
   - The tree of the release that failed last stays on disk to be looked at, until the next deploy.
 version_added: 0.1.0
 author:
@@ -34,7 +34,7 @@ options:
     description: What was being done. A deploy's release counts as failed; a rollback's stays what
       it was.
     type: str
-    choices: [deploy, rollback]
+    choices: [deploy, rollback, restore]
     default: deploy
   note:
     description: Why, for the journal, which keeps its first and its last line.
@@ -87,20 +87,22 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     BUILDING,
     FAILED,
+    Entry,
     Journal,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
-from ansible_collections.greenroom.django.plugins.module_utils._migrations import settle, undo
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "release": {"type": "int", "default": 0},
     "before": {"type": "int", "default": 0},
-    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
+    "action": {"type": "str", "choices": ["deploy", "rollback", "restore"], "default": "deploy"},
     "note": {"type": "str", "default": ""},
     "holder": {"type": "str", "required": True},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
@@ -117,11 +119,15 @@ def restore_stage(app: App, service: Systemd, before: int) -> None:
         os.unlink(app.current)
 
 
-def restore_database(app: App, journal: Journal, number: int, action: str) -> str:
-    """Have the database fit the release that serves; what became of it, in a sentence."""
-    entry = journal.find(number)
+def restore_database(
+    app: App, journal: Journal, service: Systemd, entry: Entry | None, action: str
+) -> str:
+    """Have the database fit the release that serves; what became of it, in a sentence.
+
+    ``entry`` is that of the release that did not take the stage, None where there was none.
+    """
     try:
-        sentences = [settle(app, journal)]
+        sentences = [settle(app, journal, service)]
         # Also a rollback that went forward has applied some.
         if entry is not None and (action == "deploy" or entry.get("migrations", {}).get("again")):
             sentences.append(undo(app, entry))
@@ -165,20 +171,28 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         number = next((e["number"] for e in journal.entries if e["result"] == BUILDING), 0)
     entry = journal.find(number)
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
+    ours = ours and number != before
     database = ""
     try:
-        if ours and number != before:
+        if ours:
             if app.serving() == number:
                 restore_stage(app, service, before)
             service.disable(number)
             service.stop(number)
-            database = restore_database(app, journal, number, params["action"])
+        database = restore_database(
+            app, journal, service, entry if ours else None, params["action"]
+        )
+        if ours:
             close_entry(journal, number, params["action"], params["note"])
             journal.write()
             prune_failures(app, journal)
     finally:
         lock.release(params["holder"])
-    return {"changed": ours, "serving": app.serving() or 0, "database": database}
+    return {
+        "changed": ours or bool(database),
+        "serving": app.serving() or 0,
+        "database": database,
+    }
 
 
 def main() -> None:

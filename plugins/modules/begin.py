@@ -14,7 +14,7 @@ description:
   - What an earlier run that died left behind is put right. A release that it had already put on
     stage counts as good, since it was proved before; any other counts as failed, and its migrations
     are reversed where they can be. A rollback that died between reversing and the handover is
-    undone.
+    undone, and so is a restore that died when databases had changed places.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -143,8 +143,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     Journal,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
-from ansible_collections.greenroom.django.plugins.module_utils._migrations import settle, undo
+from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -162,7 +165,9 @@ OPTIONS = {
 }
 
 
-def repair(app: App, journal: Journal, serving: int | None, check_mode: bool) -> list[str]:
+def repair(
+    app: App, journal: Journal, service: Systemd, serving: int | None, check_mode: bool
+) -> list[str]:
     """Put right what a run that died left behind, in journal and database; a sentence for each.
 
     Nobody else is at work: the lock is ours. A release that is still being built is nobody's then.
@@ -175,7 +180,7 @@ def repair(app: App, journal: Journal, serving: int | None, check_mode: bool) ->
         entry.setdefault("note", "the run that made it died")
         repaired.append(f"release {entry['number']}: its run died; it counts as {entry['result']}")
     if not check_mode:
-        repaired += [undo_last(app, journal), settle(app, journal)]
+        repaired += [undo_last(app, journal), settle(app, journal, service)]
     return [sentence for sentence in repaired if sentence]
 
 
@@ -208,7 +213,8 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         with nullcontext() if check_mode else lock.step(params["token"], "begin"):
             journal = Journal.read(app.journal)
             serving = app.serving()
-            repaired = repair(app, journal, serving, check_mode)
+            service = service_of(app, params["service_manager"])
+            repaired = repair(app, journal, service, serving, check_mode)
             if repaired and not check_mode:
                 journal.write()
             if not check_mode:

@@ -44,6 +44,17 @@ options:
     type: str
     choices: [auto, keep, reverse]
     default: auto
+  database:
+    description:
+      - With V(restore), nothing is decided about migrations. The snapshot from before the first
+        ones that the release does not have is to be put back; what was written since is set aside.
+    type: str
+    choices: ["", restore]
+    default: ""
+  snapshot:
+    description: Another snapshot for O(database=restore).
+    type: str
+    default: ""
   migration:
     description: Go to this migration, as C(app.0007) or C(app.zero), and decide nothing.
     type: str
@@ -75,8 +86,8 @@ code:
   returned: success
   type: int
 step:
-  description: What M(greenroom.django.migrations) has to do, C(apply), C(reverse) or C(go_to);
-    empty for nothing.
+  description: What M(greenroom.django.migrations) has to do, C(apply), C(reverse) or C(go_to), or
+    C(restore) for a snapshot that is to be put back; empty for nothing.
   returned: success
   type: str
 reverse:
@@ -87,6 +98,10 @@ keep:
   description: For each database, the migrations that stay though the release does not have them.
   returned: success
   type: dict
+snapshot:
+  description: The snapshot that is to be put back, empty for none.
+  returned: success
+  type: str
 before_handover:
   description: Whether the release can serve only after that.
   returned: success
@@ -100,12 +115,18 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import (
+    ahead_of,
     decide,
     keeper,
     migrations_of,
     run_migrations,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._snapshot import (
+    Snapshot,
+    find,
+    list_snapshots,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -113,30 +134,69 @@ OPTIONS = {
     "serving": {"type": "int", "default": 0},
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
     "migrations": {"type": "str", "choices": ["auto", "keep", "reverse"], "default": "auto"},
+    "database": {"type": "str", "choices": ["", "restore"], "default": ""},
+    "snapshot": {"type": "str", "default": ""},
     "migration": {"type": "str", "default": ""},
     "timeout": {"type": "int", "default": 300},
 }
 
 
-def snapshot_in_words(journal: Journal, number: int, now: float) -> str:
-    """The snapshot from before the first migrations after release ``number``, and what it loses."""
+def snapshot_before(app: App, journal: Journal, number: int) -> Snapshot | None:
+    """The snapshot from before the first migrations after release ``number``, if there is one."""
     later = [e for e in journal.on_disk() if e["number"] > number and e.get("migrations")]
-    if not later or not later[-1]["migrations"]["snapshot"]:
-        return ""
-    minutes = (now - later[-1]["started"]) / 60
-    return (
-        f"-e snapshot={later[-1]['migrations']['snapshot']} (loses what was written in the last "
-        f"{minutes:.0f} minutes)"
+    name = later[-1]["migrations"]["snapshot"] if later else ""
+    return next((each for each in list_snapshots(app) if each["name"] == name), None)
+
+
+def loses(snapshot: Snapshot) -> str:
+    """What putting a snapshot back loses, in words."""
+    minutes = max(1, round((time.time() - snapshot["taken"]) / 60))
+    return f"what was written in the last {minutes} minute{'s' if minutes > 1 else ''}"
+
+
+def choose_snapshot(
+    app: App, journal: Journal, number: int, params: dict[str, Any]
+) -> tuple[Snapshot, str]:
+    """The snapshot to put back for release ``number``, and what that means, in a sentence.
+
+    Raises GreenroomError where none was meant, or there is none.
+    """
+    name = params["snapshot"]
+    snapshot = find(app, name) if name else snapshot_before(app, journal, number)
+    if snapshot is None:
+        there = ", ".join(each["name"] for each in list_snapshots(app)) or "none"
+        raise GreenroomError(
+            f"database is 'restore', and there is no snapshot from before migrations that release "
+            f"{number} does not have. Nothing was changed. Leave it out, or say which one: "
+            f"-e snapshot=NAME. There are, newest first: {there}."
+        )
+    known = set(migrations_of(app, number) or ())
+    applied = {m for about in snapshot["databases"].values() for m in about["migrations"]}
+    if not name and known and applied - known - set(ahead_of(app, number)):
+        raise GreenroomError(
+            f"The snapshot {snapshot['name']} has migrations that release {number} does not have: "
+            f"{', '.join(sorted(applied - known))}. Nothing was changed. To put it back all the "
+            f"same: -e database=restore -e snapshot={snapshot['name']}"
+        )
+    return snapshot, (
+        f"Putting the snapshot {snapshot['name']} back loses {loses(snapshot)}. It is in the "
+        "databases that are replaced, which are kept, and in another snapshot, taken now."
     )
 
 
 def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Compare and decide; the result of the module. Raises GreenroomError."""
     app, number, serving = App(params["app"]), params["release"], params["serving"]
+    if params["database"] and (params["migration"] or params["migrations"] != "auto"):
+        raise GreenroomError(
+            "database is 'restore', so all of the database goes back; leave out migrations= and "
+            "migration=."
+        )
     nothing = {
         "changed": False,
         "code": serving,
         "step": "",
+        "snapshot": "",
         "reverse": {},
         "keep": {},
         "before_handover": False,
@@ -145,6 +205,10 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         return nothing
     journal = Journal.read(app.journal)
     code = keeper(app, journal, serving)
+    if params["database"]:
+        snapshot, sentence = choose_snapshot(app, journal, number, params)
+        result = {**nothing, "step": "restore", "snapshot": snapshot["name"]}
+        return {**result, "before_handover": True, "warnings": [sentence]}
     if params["migration"]:
         return {**nothing, "code": code, "step": "go_to", "before_handover": True}
     if number > serving:
@@ -160,8 +224,11 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         return nothing  # no Django start for the most common case
     found = run_migrations(app, code, "look", params["databases"], params["timeout"], known=known)
     ahead = {alias: database["ahead"] for alias, database in found.items()}
-    snapshot = snapshot_in_words(journal, number, time.time())
-    way = decide(ahead, params["migrations"], number, snapshot)
+    before = snapshot_before(app, journal, number)
+    words = (
+        f"-e database=restore (puts {before['name']} back: loses {loses(before)})" if before else ""
+    )
+    way = decide(ahead, params["migrations"], number, words)
     lost = sorted({name for database in found.values() for name in database["missing"]})
     if lost and way.reverses:
         raise GreenroomError(

@@ -146,7 +146,7 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
     # Closed by a rollback, since neither release could live with the database as it was meanwhile.
-    closed = is_on(app) and Journal.read(app.journal).reversing is not None
+    closed = is_on(app) and Journal.read(app.journal).unsettled is not None
     app.put_on_stage(number)
     if closed:
         switch_off(app)

@@ -260,7 +260,7 @@ def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]
     if params["to"]:
         journal = Journal.read(app.journal)
         before = {alias: database["applied"] for alias, database in found.items()}
-        journal.reversing = {"to": params["to"], "code": params["release"], "before": before}
+        journal.unsettled = {"to": params["to"], "code": params["release"], "before": before}
         journal.write()
     if params["maintenance"]:
         switch_on(app, f"migrations are taken back for release {params['to'] or params['release']}")

@@ -142,7 +142,7 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app, serving = App(params["app"]), params["release"]
     journal = Journal.read(app.journal)
     close_entry(journal, params, int(time.time()))
-    journal.reversing = None
+    journal.unsettled = None
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)

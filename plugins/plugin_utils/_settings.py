@@ -142,11 +142,6 @@ RULES: dict[str, tuple[str, Check]] = {
         "a migration to go to, such as shows.0007 or shows.zero",
         _or_empty(_matches(r"[A-Za-z_]\w*\.\w+")),
     ),
-    "database": (
-        "left out: a rollback that restores is two runs, rollback.yml -e migrations=keep and then "
-        "restore.yml -e snapshot=NAME",
-        lambda value: value != "restore",
-    ),
     "allow_database_ahead": ("yes or no", _is_boolean),
     "allow_backwards_incompatible": ("yes or no", _is_boolean),
     "app_keep_releases": ("2 or more", _between(2)),

@@ -166,7 +166,7 @@ def schema(project: Project) -> set[str]:
 def journal(project: Project) -> dict[int, Any]:
     """The journal's entries by their numbers."""
     text = project.host.run(["cat", f"{HOME}/journal.json"]).stdout
-    assert "reversing" not in json.loads(text), "no rollback is half-way"
+    assert "unsettled" not in json.loads(text), "no rollback is half-way"
     return {entry["number"]: entry for entry in json.loads(text)["releases"]}
 
 
@@ -304,7 +304,8 @@ def test_where_data_would_go_it_stops_and_says_what(project: Project) -> None:
     )
     assert "-e migrations=reverse" in said
     assert "-e migrations=keep" in said
-    assert f"restore.yml -e snapshot={journal(project)[4]['migrations']['snapshot']} (loses" in said
+    snapshot = journal(project)[4]["migrations"]["snapshot"]
+    assert f"-e database=restore (puts {snapshot} back: loses what was written in" in said
     assert project.host.checksum(*places) == before, "nothing was changed"
     assert project.serving() == 4
 
@@ -410,3 +411,45 @@ def test_one_that_cannot_be_reversed_stays_or_stops(project: Project) -> None:
     assert run.returncode != 0
     assert "notes.0010_next cannot be reversed: Raw Python operation" in run.output
     assert notes(project) == WRITTEN
+
+
+def count_in_what_was_replaced(project: Project, text: str) -> int:
+    """How many notes say `text` in the database that the last restore replaced."""
+    question = f"SELECT count(*) FROM notes_note WHERE text = '{text}'"
+    if project.variables.get("app_database") == "postgresql":
+        names = "SELECT datname FROM pg_database WHERE datname LIKE 'playbill_before_%' ORDER BY 1"
+        psql = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--command", question]
+        return int(project.host.run([*psql, sql(project, names)[-1][0]], user="postgres").stdout)
+    path = project.host.shell(f"ls {HOME}/shared/db.sqlite3_before_*").split()[-1]
+    ask = f"import sqlite3; print(sqlite3.connect({path!r}).execute({question!r}).fetchone()[0])"
+    return int(project.host.run(["python3", "-c", ask]).stdout)
+
+
+def test_the_snapshot_from_before_comes_back_with_its_release(project: Project) -> None:
+    """What was written since that deploy is set aside, and kept."""
+    before, newest = project.serving(), max(journal(project))
+    rollback(project, "-e", f"rev={newest}")
+    assert project.host.get("/add/?text=afterwards").status == 204
+    snapshot = journal(project)[newest]["migrations"]["snapshot"]
+    rollback(project, "-e", "database=restore", "--check")
+    run = rollback(project, "-e", "database=restore")
+    assert f"Putting the snapshot {snapshot} back loses what was" in " ".join(run.output.split())
+    assert project.serving() == before
+    assert applied(project) == up_to(9)
+    assert notes(project) == WRITTEN
+    assert count_in_what_was_replaced(project, "afterwards") == 1
+
+
+def test_and_changes_places_again_where_that_release_does_not_serve(project: Project) -> None:
+    before, newest = project.serving(), max(journal(project))
+    rollback(project, "-e", f"rev={newest}")
+    assert project.host.get("/add/?text=kept").status == 204
+    wsgi = f"{HOME}/releases/{before}/config/wsgi.py"
+    project.host.shell(f"mv {wsgi} {wsgi}.away")
+    run = rollback(project, "-e", "database=restore", check=False)
+    project.host.shell(f"mv {wsgi}.away {wsgi}")
+    assert run.returncode != 0
+    assert "The databases are those from before." in " ".join(run.output.split())
+    assert project.serving() == newest
+    assert applied(project) == up_to(10)
+    assert notes(project) == [*WRITTEN, "kept"]

@@ -167,12 +167,11 @@ def test_the_snapshots() -> None:
 
 def test_a_restore() -> None:
     result = {
-        "seconds": 2.345,
         "migrated": {"default": ["shows.0002"], "archive": []},
         "replaced": {"default": "blog_before_20261121t150312z"},
     }
     assert restored(result, "7-x").splitlines() == [
-        "Put the snapshot 7-x back; the site was in maintenance for 2.3 seconds.",
+        "The databases are those of the snapshot 7-x.",
         "Applied to default what it lacked: shows.0002.",
         "What default was before is kept as blog_before_20261121t150312z.",
         "When nobody needs that any more: restore.yml -e drop_replaced=true",

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _migrations
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
-    is_on,
-    switch_on,
-)
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import (
     decide,
     first_failure,
-    settle,
     undo,
     way_back_of,
 )
@@ -127,10 +120,8 @@ def test_it_stops_where_it_must_not_choose(
 
 def test_the_snapshot_is_a_way_too() -> None:
     with pytest.raises(GreenroomError) as refused:
-        decide({"default": [STUCK]}, "auto", 42, "-e snapshot=43-x (loses 5 minutes)")
-    assert str(refused.value).endswith(
-        "; or -e migrations=keep, and then restore.yml -e snapshot=43-x (loses 5 minutes)."
-    )
+        decide({"default": [STUCK]}, "auto", 42, "-e database=restore (puts 43-x back)")
+    assert str(refused.value).endswith("; or -e database=restore (puts 43-x back).")
 
 
 def test_another_database_is_named() -> None:
@@ -232,59 +223,3 @@ def test_a_reversal_that_fails_says_what_to_do(app: App, monkeypatch: pytest.Mon
     said = undo(app, {"number": 7, "migrations": dict(RECORD)})
     assert "their reversal failed (OperationalError: gone). To go back" in said
     assert not undo(app, {"number": 7})
-
-
-def stage(app: App, number: int) -> Journal:
-    os.makedirs(app.release(number))
-    app.put_on_stage(number)
-    marker = {"to": 6, "code": 7, "before": {"default": ["shop.1", "shop.2"]}}
-    journal = Journal(app.journal, [], marker)
-    journal.write()
-    switch_on(app, "a rollback")
-    return journal
-
-
-def test_a_rollback_that_died_before_the_handover_is_undone(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    django = Django(["shop.1"], r7=[migration("shop.1"), migration("shop.2")])
-    monkeypatch.setattr(_migrations, "run_migrations", django.run)
-    journal = stage(app, 7)
-    assert settle(app, journal) == "Applied again for release 7: shop.2."
-    assert django.applied == ["shop.1", "shop.2"]
-    assert not is_on(app)
-    assert Journal.read(app.journal).reversing is None
-    assert settle(app, journal) == ""
-
-
-def test_each_database_has_its_own_state(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where each has all that it had, nothing is applied: not what another one had."""
-    journal = stage(app, 7)
-    journal.reversing = {"to": 6, "code": 7, "before": {"default": ["a.1"], "archive": ["b.1"]}}
-    asked = []
-
-    def run(_app: App, _number: int, step: str, *_: Any) -> dict[str, Any]:
-        asked.append(step)
-        return {"default": {"applied": ["a.1"]}, "archive": {"applied": ["b.1"]}}
-
-    monkeypatch.setattr(_migrations, "run_migrations", run)
-    assert settle(app, journal) == ""
-    assert asked == ["look"]
-
-
-def test_one_that_died_after_it_is_at_its_end(app: App) -> None:
-    assert settle(app, stage(app, 6)) == ""
-    assert not is_on(app)
-    assert Journal.read(app.journal).reversing is None
-
-
-def test_what_cannot_be_undone_keeps_the_visitors_out(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    django = Django(["shop.1"], r7=[migration("shop.2")])
-    django.failure = "OperationalError: gone"
-    monkeypatch.setattr(_migrations, "run_migrations", django.run)
-    with pytest.raises(GreenroomError, match=r"stays in maintenance"):
-        settle(app, stage(app, 7))
-    assert is_on(app)
-    assert Journal.read(app.journal).reversing

@@ -1,4 +1,4 @@
-"""The modules snapshot, restore and drop_replaced, with SQLite, and no Django and no systemd."""
+"""Snapshots, and putting one back, with SQLite, and no Django and no systemd."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _backup, _snapshot
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.modules import drop_replaced, restore, snapshot
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
+from ansible_collections.greenroom.django.plugins.modules import (
+    drop_replaced,
+    load_snapshot,
+    maintenance,
+    snapshot,
+    swap_databases,
+)
 
 from tests.unit.conftest import defaults_of
 
@@ -28,8 +36,9 @@ class Stage:
         self.path = os.path.join(app.shared, "db.sqlite3")
         self.did: list[str] = []
         self.up = {7}
-        self.good = True
         self.failure = ""
+        #: the files that releases have
+        self.files = ["shows.0001"]
 
     def sql(self, *statements: str) -> list[Any]:
         with closing(sqlite3.connect(self.path)) as connection:
@@ -53,11 +62,6 @@ class Stage:
         self.note(f"start {number}")
         self.up.add(number)
 
-    def prove(self, _app: App, _service: Any, number: int, *_: Any) -> None:
-        self.start(number)
-        if not self.good:
-            raise GreenroomError("Release 7 did not prove itself.")
-
     def migrate(self, _app: App, _number: int, step: str, aliases: list[str], _timeout: int) -> Any:
         self.note(f"{step} {aliases[0]}")
         return {"default": {"applied": ["shows.0002"], "failure": self.failure}}
@@ -75,20 +79,34 @@ def stage(app: App, monkeypatch: pytest.MonkeyPatch) -> Stage:
     app.put_on_stage(7)
     stage.sql("CREATE TABLE t (a)", "INSERT INTO t VALUES (1)")
     stage.sql("CREATE TABLE django_migrations (id, app, name)")
-    for module in (snapshot, restore, drop_replaced):
+    stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0001')")
+    for module in (snapshot, load_snapshot, maintenance, swap_databases, drop_replaced):
         monkeypatch.setattr(module, "App", lambda _: app)
     monkeypatch.setattr(_backup, "read_manifest", lambda *_: {})
     monkeypatch.setattr(_backup, "start_django", stage.django)
-    monkeypatch.setattr(restore, "run_migrations", stage.migrate)
-    monkeypatch.setattr(restore, "service_of", lambda *_: stage)
-    monkeypatch.setattr(restore, "start_and_prove", stage.prove)
+    monkeypatch.setattr(load_snapshot, "migrations_of", lambda *_: stage.files)
+    monkeypatch.setattr(swap_databases, "run_migrations", stage.migrate)
+    monkeypatch.setattr(maintenance, "service_of", lambda *_: stage)
     return stage
 
 
 def run(module: ModuleType, check: bool = False, **params: Any) -> dict[str, Any]:
     act: Callable[..., dict[str, Any]] = getattr(module, module.__name__.rpartition(".")[2])
-    given = {"app": "blog", "by": "ada@laptop", "host": "www.example.com", **params}
-    return act({**defaults_of(module), **given}, check)
+    return act({**defaults_of(module), "app": "blog", "by": "ada@laptop", **params}, check)
+
+
+def restore(stage: Stage, name: str, number: int = 7) -> dict[str, Any]:
+    """What restore.yml and rollback.yml do, until the release has to prove itself."""
+    loaded = run(load_snapshot, snapshot=name, release=number)
+    run(maintenance, state="closed", release=number, reason="ada restores")
+    swapped = run(swap_databases, release=number)
+    stage.start(number)
+    return {**loaded, **swapped}
+
+
+def give_up(stage: Stage) -> str:
+    """What begin and abandon do after a run that did not come to its end."""
+    return settle(stage.app, Journal.read(stage.app.journal), stage)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("stage")
@@ -120,7 +138,7 @@ def test_what_a_release_may_need_is_not_pruned(stage: Stage) -> None:
     assert [each["name"] for each in taken["snapshots"]] == [taken["name"], names[0]]
 
 
-@pytest.mark.parametrize("module", [snapshot, restore, drop_replaced])
+@pytest.mark.parametrize("module", [snapshot, load_snapshot, drop_replaced])
 def test_nothing_serves(stage: Stage, module: ModuleType) -> None:
     os.unlink(stage.app.current)
     for check in (False, True):
@@ -132,8 +150,15 @@ def test_a_restore(stage: Stage) -> None:
     name = run(snapshot)["name"]
     stage.sql("INSERT INTO t VALUES (2)")
     stage.up.add(6)  # it is still finishing its scene
-    assert run(restore, check=True, snapshot=name) == {"changed": True}
-    done = run(restore, snapshot=name)
+    for dry in (
+        run(load_snapshot, True, snapshot=name),
+        run(maintenance, True, state="closed"),
+        run(swap_databases, True, release=7),
+        run(maintenance, True, state="open"),
+    ):
+        assert dry == {"changed": True}
+    assert (stage.sql("SELECT a FROM t"), stage.did) == ([1, 2], [])
+    done = restore(stage, name)
     assert stage.sql("SELECT a FROM t") == [1]
     assert stage.did == [f"{what} in maintenance" for what in ("stop 6", "stop 7", "start 7")]
     assert (done["migrated"], done["warnings"]) == ({}, [])
@@ -141,40 +166,47 @@ def test_a_restore(stage: Stage) -> None:
     with closing(sqlite3.connect(kept)) as connection:
         assert connection.execute("SELECT count(*) FROM t").fetchall() == [(2,)]
     assert done["saved"] in {each["name"] for each in run(snapshot)["snapshots"]}
+    assert 0 <= run(maintenance, state="open")["seconds"] < 60
     assert not os.path.exists(stage.app.maintenance)
+    assert give_up(stage) == "", "it came to its end"
     assert run(drop_replaced, check=True) == {"changed": True, "dropped": [kept]}
     assert run(drop_replaced) == {"changed": True, "dropped": [kept]}
     assert run(drop_replaced) == {"changed": False, "dropped": []}
     assert os.listdir(stage.app.shared) == ["db.sqlite3"]
 
 
+def test_one_for_a_release_that_is_gone_back_to(stage: Stage) -> None:
+    os.makedirs(stage.app.release(6))
+    name = run(snapshot)["name"]
+    stage.sql("INSERT INTO t VALUES (2)")
+    restore(stage, name, 6)
+    assert Journal.read(stage.app.journal).unsettled
+    assert give_up(stage) == "The databases are those from before."
+    assert stage.sql("SELECT a FROM t") == [1, 2]
+    assert stage.up == {7}
+    restore(stage, name, 6)
+    stage.app.put_on_stage(6)
+    assert give_up(stage) == "", "it serves, and what it was for is done"
+    assert stage.sql("SELECT a FROM t") == [1]
+
+
 def test_migrations_that_it_lacks_are_applied(stage: Stage) -> None:
     name = run(snapshot)["name"]
-    stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0002')")
-    done = run(restore, snapshot=name)
+    stage.files.append("shows.0002")
+    done = restore(stage, name)
     assert done["migrated"] == {"default": ["shows.0002"]}
     assert stage.did[1] == "apply default in maintenance"
 
 
 def test_migrations_that_cannot_be_applied_to_it(stage: Stage) -> None:
     name = run(snapshot)["name"]
-    stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0002')")
+    stage.sql("INSERT INTO t VALUES (2)")
+    stage.files.append("shows.0002")
     stage.failure = "ValueError: half-way"
     with pytest.raises(GreenroomError, match=r"A migration of release 7 failed: ValueError: half"):
-        run(restore, snapshot=name)
-    assert not os.path.exists(stage.app.maintenance)
-
-
-def test_a_release_that_cannot_live_with_it(stage: Stage) -> None:
-    name = run(snapshot)["name"]
-    stage.sql("INSERT INTO t VALUES (2)")
-    stage.good = False
-    with pytest.raises(GreenroomError) as failed:
-        run(restore, snapshot=name)
-    assert str(failed.value) == (
-        "Release 7 did not prove itself.\n"
-        "The databases are those from before, and release 7 serves."
-    )
+        restore(stage, name)
+    assert stage.sql("SELECT a FROM t") == [1]
+    assert give_up(stage) == "The databases are those from before."
     assert stage.sql("SELECT a FROM t") == [1, 2]
     assert (stage.up, os.listdir(stage.app.shared)) == ({7}, ["db.sqlite3"])
     assert not os.path.exists(stage.app.maintenance)
@@ -191,10 +223,17 @@ def test_a_database_that_is_in_use(stage: Stage, monkeypatch: pytest.MonkeyPatch
         "ansible_collections.greenroom.django.plugins.module_utils._database.sqlite.Sqlite.swap",
         busy,
     )
-    with pytest.raises(GreenroomError, match="database is locked\nThe databases are those from"):
-        run(restore, snapshot=name)
+    with pytest.raises(GreenroomError, match="database is locked"):
+        restore(stage, name)
+    assert give_up(stage) == "The databases are those from before."
     assert stage.did[-1] == "start 7 in maintenance"
     assert os.listdir(stage.app.shared) == ["db.sqlite3"]
+
+
+def test_nothing_was_loaded(stage: Stage) -> None:
+    with pytest.raises(GreenroomError, match="No snapshot was loaded"):
+        run(swap_databases, release=7)
+    assert stage.sql("SELECT a FROM t") == [1]
 
 
 @pytest.mark.parametrize("damage", ["gone", "not a database"])
@@ -203,7 +242,7 @@ def test_a_database_that_is_damaged_is_replaced(stage: Stage, damage: str) -> No
     os.unlink(stage.path)
     if damage != "gone":
         Path(stage.path).write_text(damage * 1000)
-    done = run(restore, snapshot=name)
+    done = restore(stage, name)
     assert stage.sql("SELECT a FROM t") == [1]
     assert done["saved"] == ""
     assert done["warnings"][0].startswith("No snapshot of the present state could be taken: ")
@@ -214,7 +253,7 @@ def test_no_room_for_a_copy(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> No
     name = run(snapshot)["name"]
     monkeypatch.setattr(_snapshot, "_MARGIN", 2**60)
     with pytest.raises(GreenroomError, match="A snapshot may need"):
-        run(restore, snapshot=name)
+        restore(stage, name)
     assert (stage.did, os.listdir(stage.app.shared)) == ([], ["db.sqlite3"])
 
 
@@ -222,6 +261,6 @@ def test_an_engine_that_is_no_longer_the_same(stage: Stage) -> None:
     name = run(snapshot)["name"]
     about = Path(stage.app.backups, name, "snapshot.json")
     about.write_text(about.read_text().replace('"sqlite"', '"postgresql"'))
-    with pytest.raises(GreenroomError, match=r"of postgresql, and the release that serves uses sq"):
-        run(restore, snapshot=name)
+    with pytest.raises(GreenroomError, match=r"of postgresql, and release 7 uses sqlite"):
+        restore(stage, name)
     assert stage.did == []

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 from ansible_collections.greenroom.django.plugins.modules import begin
 
 
@@ -37,7 +38,7 @@ def test_whose_migrations_are_taken_back(
 
     monkeypatch.setattr(begin, "undo", undo)
     journal = Journal(app.journal, entries)
-    begin.repair(app, journal, 42, check_mode=True)
+    begin.repair(app, journal, Systemd(app), 42, check_mode=True)
     assert asked == []
-    begin.repair(app, journal, 42, check_mode=False)
+    begin.repair(app, journal, Systemd(app), 42, check_mode=False)
     assert asked == undone

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from typing import Any
 
 import pytest
@@ -100,15 +101,71 @@ def test_one_from_before_migrations_were_recorded(asked: list[Any], app: App) ->
     assert asked == []
 
 
-def test_the_snapshot_from_before_the_first_of_them() -> None:
-    def entry(number: int, snapshot: str | None) -> dict[str, Any]:
-        told = {} if snapshot is None else {"migrations": {"snapshot": snapshot}}
-        return {"number": number, "result": "good", "started": 600, **told}
+FIRST = "43-20261121T100000Z"  # taken when 43 was about to be deployed
+SECOND = "44-20261121T110000Z"
 
-    journal = Journal("", [entry(42, "a"), entry(43, None), entry(44, "b"), entry(45, "c")])
-    words = find_way_back.snapshot_in_words
-    assert words(journal, 42, 900) == (
-        "-e snapshot=b (loses what was written in the last 5 minutes)"
-    )
-    assert words(journal, 45, 900) == ""
-    assert words(Journal("", [entry(44, "")]), 42, 900) == ""
+
+@pytest.fixture
+def snapshots(app: App, asked: list[Any]) -> None:
+    """Those that were taken before the migrations of 43 and of 44, five and two minutes ago."""
+    assert asked == []
+    journal = Journal.read(app.journal)
+    for name, number, minutes in ((FIRST, 43, 5), (SECOND, 44, 2)):
+        journal.get(number)["migrations"] = {"snapshot": name}
+        folder = os.path.join(app.backups, name)
+        os.makedirs(folder)
+        files = FILES[number - 1]
+        about = {"engine": "sqlite", "file": "default.sqlite3", "size": 1, "migrations": files}
+        snapshot = {"release": number - 1, "taken": time.time() - 60 * minutes, "by": "ada"}
+        with open(os.path.join(folder, "snapshot.json"), "w", encoding="utf-8") as file:
+            json.dump({**snapshot, "reason": "", "databases": {"default": about}}, file)
+    journal.write()
+
+
+@pytest.mark.usefixtures("snapshots")
+def test_the_state_from_before_the_first_of_them_can_be_put_back(asked: list[Any]) -> None:
+    way = find(42, 44, database="restore")
+    assert [way["step"], way["snapshot"], way["before_handover"]] == ["restore", FIRST, True]
+    assert way["warnings"] == [
+        f"Putting the snapshot {FIRST} back loses what was written in the last 5 minutes. It is in "
+        "the databases that are replaced, which are kept, and in another snapshot, taken now."
+    ]
+    assert find(43, 44, database="restore")["snapshot"] == SECOND
+    assert find(42, 44, database="restore", snapshot=SECOND)["snapshot"] == SECOND
+    assert asked == [], "it takes no Django start"
+
+
+@pytest.mark.usefixtures("asked", "snapshots")
+@pytest.mark.parametrize(
+    ("number", "more", "said"),
+    [
+        (42, {"migrations": "keep"}, "leave out migrations= and migration="),
+        (42, {"migration": "shop.1"}, "leave out migrations= and migration="),
+        (
+            42,
+            {"snapshot": "42-x"},
+            f"There is no snapshot '42-x'. There are, newest first: {SECOND}",
+        ),
+    ],
+)
+def test_what_cannot_be_put_back(number: int, more: dict[str, str], said: str) -> None:
+    with pytest.raises(GreenroomError) as refused:
+        find(number, 44, database="restore", **more)
+    assert said in str(refused.value)
+
+
+@pytest.mark.usefixtures("asked")
+def test_there_is_no_snapshot_of_it() -> None:
+    with pytest.raises(GreenroomError, match=r"no snapshot from before migrations that release 42"):
+        find(42, 44, database="restore")
+
+
+@pytest.mark.usefixtures("asked", "snapshots")
+def test_a_snapshot_that_the_release_does_not_know_either(app: App) -> None:
+    """As after 43, which had the first of them, was removed from disk."""
+    journal = Journal.read(app.journal)
+    journal.get(43)["pruned"] = True
+    journal.write()
+    with pytest.raises(GreenroomError, match=r"has migrations that release 42 does not have: shop"):
+        find(42, 44, database="restore")
+    assert find(42, 44, database="restore", snapshot=SECOND)["step"] == "restore"

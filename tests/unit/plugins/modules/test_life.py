@@ -520,7 +520,7 @@ def test_a_handover_behind_closed_doors(host: Host) -> None:
     ]
     assert (host.app.serving(), is_on(host.app)) == (number, True)
     journal = Journal.read(host.app.journal)
-    journal.reversing = {"to": 1, "code": number, "before": {"default": []}}
+    journal.unsettled = {"to": 1, "code": number, "before": {"default": []}}
     journal.write()
     host.take_stage(1)
     assert (host.app.serving(), is_on(host.app)) == (1, False)

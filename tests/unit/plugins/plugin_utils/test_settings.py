@@ -166,7 +166,6 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ["", "shows.0007", "shows.0007_fill_stage", "shows.zero"],
         ["shows", "0007", "shows.", "shows.0007;id", "shows 0007", "../a.b", "shows.0007\n", 7],
     ),
-    "database": (["", "db1.example.com", None], ["restore"]),  # others have a variable of that name
     **dict.fromkeys(
         ("allow_database_ahead", "allow_backwards_incompatible"),
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
