@@ -104,20 +104,25 @@ class Systemd:
 
     def log(self, number: int) -> str:
         """What a release wrote last and is telling, since its last start; no dates and names."""
-        return telling_lines(self._journal(number, "--lines=300"))
-
-    def wrote(self, number: int, since: float) -> str:
-        """What a release wrote since its last start and since a moment, in Unix seconds."""
-        return self._journal(number, f"--since=@{int(since)}")
-
-    def _journal(self, number: int, *which: str) -> str:
-        """What it wrote itself since its last start, and what systemd wrote of it."""
         unit = self.unit(number)
         start = run(["systemctl", "show", "--property=InvocationID", "--value", unit])
         started = start.stdout.strip()
         of_start = [f"_SYSTEMD_INVOCATION_ID={started}", "+", f"INVOCATION_ID={started}"]
         whose = of_start if started else [f"--unit={unit}"]
-        return run(["journalctl", "--no-pager", "--output=cat", *which, *whose]).stdout
+        shown = run(["journalctl", "--no-pager", "--output=cat", "--lines=300", *whose])
+        return telling_lines(shown.stdout)
+
+    def wrote(self, number: int, since: float) -> str:
+        """What a release wrote since a moment, in Unix seconds."""
+        return run(
+            [
+                "journalctl",
+                "--no-pager",
+                "--output=cat",
+                f"--since=@{int(since)}",
+                f"--unit={self.unit(number)}",
+            ]
+        ).stdout
 
 
 def state_in_words(shown: str) -> str:

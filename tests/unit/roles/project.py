@@ -43,7 +43,7 @@ def module(name: str) -> ModuleType:
 def task_files() -> list[Path]:
     """All files with tasks or plays in them."""
     files = [*ROOT.glob("roles/*/tasks/**/*.yml"), *ROOT.glob("roles/*/handlers/*.yml")]
-    return sorted([*files, *ROOT.glob("playbooks/*.yml"), *ROOT.glob("*.yml")])
+    return sorted([*files, *ROOT.glob("playbooks/**/*.yml"), *ROOT.glob("*.yml")])
 
 
 def tasks(found: Any) -> Iterator[dict[str, Any]]:
