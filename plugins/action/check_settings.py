@@ -43,6 +43,24 @@ def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str
     return problems_of_database(str(settings.get("app_name")), hosts, database, addresses)
 
 
+def of_hooks(settings: dict[str, Any], loader: DataLoader) -> list[str]:
+    """Which hooks have no tasks that can be read: at their moment they would end the run there."""
+    hooks, folder = settings.get("app_hooks"), settings.get("inventory_dir")
+    found = []
+    for name, path in hooks.items() if isinstance(hooks, dict) and folder else ():
+        file = Path(str(folder), str(path))
+        if not file.is_file():
+            continue  # problems() says so
+        try:
+            tasks = loader.load_from_file(str(file))
+        except AnsibleError as error:
+            found.append(f"app_hooks.{name} is {str(path)!r}, which cannot be read: {error}")
+            continue
+        if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
+            found.append(f"app_hooks.{name} is {str(path)!r}; it should be a file with tasks.")
+    return found
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """One failure that names every setting that is wrong, what it is, and what it should be."""
 
@@ -65,6 +83,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if unreadable:
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})
+        found += of_hooks(settings, self._loader)
         if found:
             return {
                 "failed": True,

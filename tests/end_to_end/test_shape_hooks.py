@@ -112,9 +112,11 @@ def test_one_that_fails_keeps_the_release_off_the_stage(project: Project) -> Non
     assert project.host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode
 
 
-def test_one_that_is_not_there_is_told_before_anything_is_made(project: Project) -> None:
+def test_one_that_cannot_be_read_is_told_before_anything_is_made(project: Project) -> None:
     trees = project.host.shell(f"ls {HOME}/releases")
-    said = project.refuse(app_hooks={"before_handover": "hooks/nowhere.yml"})
-    assert "app_hooks" in said
-    assert "hooks/nowhere.yml" in said
-    assert project.host.shell(f"ls {HOME}/releases") == trees
+    Path(project.inventory.parent, "hooks", "torn.yml").write_text("- name: [\n")
+    for hook in ("hooks/nowhere.yml", "hooks/torn.yml"):
+        said = project.refuse(app_hooks={"before_handover": hook})
+        assert "app_hooks" in said
+        assert hook in said
+        assert project.host.shell(f"ls {HOME}/releases") == trees

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
+from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.action import check_settings
 
@@ -30,6 +31,7 @@ class Action(check_settings.ActionModule):
     def __init__(self) -> None:
         template = lambda _, value: "blog" if value == "{{ name }}" else value  # noqa: E731 - a method
         self._templar: Any = type("Templar", (), {"template": template})()
+        self._loader = DataLoader()
 
 
 def run(monkeypatch: pytest.MonkeyPatch, **settings: Any) -> dict[str, Any]:
@@ -54,6 +56,25 @@ def test_one_report_for_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> No
         "- app_keep_releases is '1'; it should be 2 or more.\n"
         "- app_env.KEY is of type int; it should be a string: put it in quotes.",
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("- name: Sweep\n  ansible.builtin.ping:\n", ""),
+        ("- name: [\n", "app_hooks.before_build is 'hook.yml', which cannot be read: "),
+        ("name: Sweep\n", "app_hooks.before_build is 'hook.yml'; it should be a file with tasks."),
+        ("- Sweep\n", "app_hooks.before_build is 'hook.yml'; it should be a file with tasks."),
+    ],
+)
+def test_hooks_are_read_before_their_moment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "hook.yml").write_text(text)
+    hooks = {"app_hooks": {"before_build": "hook.yml"}, "inventory_dir": str(tmp_path)}
+    found = run(monkeypatch, **GOOD, **hooks)
+    assert found.get("failed", False) == bool(said)
+    assert said in found.get("msg", "")
 
 
 WEB = {"web1": {"ansible_host": "192.0.2.1"}, "web2": {"database_address": "192.0.2.2"}}
