@@ -7,7 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
+from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 
 
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
@@ -21,7 +21,5 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     ) -> dict[str, Any]:
         """Print it, in check mode too."""
         super().run(tmp, task_vars)
-        text = str(self._task.args.get("text", "")).rstrip()
-        # Who may commit writes subjects, and must not get to write to the terminal itself.
-        Display().display("".join(c for c in text if c.isprintable() or c == "\n"))
+        show(str(self._task.args.get("text", "")))
         return {"changed": False}

@@ -111,6 +111,12 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_port": ("the number of a port, 1 to 65535", _between(1, 65535)),
     "app_branch": ("the name of a branch", _is_rev),
     "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
+    "merge": ("the name of a branch", _is_rev),
+    "checkout_merge_repository": (
+        "git@host:path, ssh://…, https://… without a password in it, an absolute path on this "
+        "machine, or empty",
+        _or_empty(_is_repository),
+    ),
     "wait": ("a number of seconds, 0 to 86400", _between(0, 86400)),
     "app_manage": (
         "a path inside the tree that ends in .py",
@@ -204,6 +210,7 @@ def problems(
         )
     return (
         found
+        + _problems_of_merge(settings)
         + _problems_of_environment(settings.get("app_env", {}))
         + _problems_of_hooks(settings.get("app_hooks", {}), settings.get("inventory_dir"))
     )
@@ -213,7 +220,9 @@ def _shown(name: str, value: Any) -> str:
     """A wrong value for a message; what may be a password in an address is left out."""
     text = str(value)
     return (
-        repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text)) if name == "app_repository" else repr(text)
+        repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text))
+        if name.endswith("_repository")
+        else repr(text)
     )
 
 
@@ -322,6 +331,32 @@ def _problems_of_shared_paths(settings: Mapping[str, Any]) -> list[str]:
         for index, name in enumerate(names)
         if any(f"{name}/".startswith(f"{other}/") for other in names[:index] + names[index + 1 :])
     ]
+
+
+def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with the wish to merge a branch first, with -e merge=NAME."""
+    if "merge" not in settings:
+        return []
+    branch, into = str(settings["merge"]), str(settings.get("app_branch"))
+    repository = str(settings.get("app_repository"))
+    found = []
+    if settings.get("rev"):
+        found.append(
+            f"merge is {branch!r}, and rev is {str(settings['rev'])!r}; give one of them: what is "
+            f"deployed is {into} with the branch in it."
+        )
+    if branch == into:
+        found.append(
+            f"merge is {branch!r}, which is the branch of this environment itself; it should be "
+            "another one."
+        )
+    if re.match("/|file:", repository) and not settings.get("checkout_merge_repository"):
+        path = repository.removeprefix("file://")
+        found.append(
+            f"app_repository is {repository!r}, a path on the host, and merge needs to reach it "
+            f"from this machine: set checkout_merge_repository, such as ssh://you@host{path}."
+        )
+    return found
 
 
 def _problems_of_environment(variables: Any) -> list[str]:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+from ansible_collections.greenroom.django.plugins.plugin_utils._merge import MERGES
 
 from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
 
@@ -23,6 +24,11 @@ def test_the_answers_are_the_files_that_are_there(question: str, register: dict[
     choices = options_of_role("app")[f"app_{question}"]["choices"]
     files = [path.stem for path in ROOT.glob(f"roles/*/tasks/{question}/*.yml")]
     assert sorted(choices) == sorted(files) == sorted(register)
+
+
+def test_every_source_control_can_merge() -> None:
+    files = {path.stem for path in ROOT.glob("plugins/plugin_utils/_merge/*.py")} - {"__init__"}
+    assert MERGES.keys() == SOURCES.keys() == files
 
 
 def test_the_databases_are_the_files_that_are_there() -> None:

@@ -69,51 +69,54 @@ URLS = (
         ["https://cdn.example.com/", '/"/', "/{/"],
     ),
 )
+REPOSITORIES = (
+    both(
+        [
+            "git@github.com:you/a.git",
+            "ssh://git@host:2222/a.git",
+            "ssh://host/a",
+            "/srv/git/a.git",
+        ],
+        [
+            "https://example.com/a.git",
+            "http://example.com:8080/a",
+            "file:///srv/git/a",
+            "g@h:~/a",
+        ],
+    ),
+    both(
+        [
+            "",
+            "a",
+            "../a",
+            "/srv/../a",
+            "https://example.com/../a",
+            "https://ada:pw@example.com/a",
+        ],
+        [
+            "ext::sh -c id",
+            "git://example.com/a",
+            "a b",
+            "/srv/a b",
+            "/srv/a;b",
+            "https://h",
+            "/",
+        ],
+        ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
+    ),
+)
 # Setting: good values, and bad ones.
 TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_name": (
         ["a", "blog", "my-blog-2", "a" * 24],
         ["", "Blog", "1a", "-a", "a_b", "a b", "a.b", "../a", "a/b", "a;b", "a'", "a" * 25, "a\n"],
     ),
-    "app_repository": (
-        both(
-            [
-                "git@github.com:you/a.git",
-                "ssh://git@host:2222/a.git",
-                "ssh://host/a",
-                "/srv/git/a.git",
-            ],
-            [
-                "https://example.com/a.git",
-                "http://example.com:8080/a",
-                "file:///srv/git/a",
-                "g@h:~/a",
-            ],
-        ),
-        both(
-            [
-                "",
-                "a",
-                "../a",
-                "/srv/../a",
-                "https://example.com/../a",
-                "https://ada:pw@example.com/a",
-            ],
-            [
-                "ext::sh -c id",
-                "git://example.com/a",
-                "a b",
-                "/srv/a b",
-                "/srv/a;b",
-                "https://h",
-                "/",
-            ],
-            ["git@host:a'b", "-oProxyCommand=x", "ftp://example.com/a", "/a\n", "https:///a"],
-        ),
-    ),
+    "app_repository": REPOSITORIES,
     "app_port": ([80, 8080, "443"], [0, 65536, "http", "", None, -80]),
     "app_branch": REVS,
     "rev": ([*REVS[0], ""], REVS[1]),
+    "merge": REVS,
+    "checkout_merge_repository": (["", *REPOSITORIES[0]], [r for r in REPOSITORIES[1] if r]),
     "wait": ([0, "0", 600, "86400"], [-1, "10m", "", 86401, "1.5", None]),
     "app_manage": (
         ["manage.py", "src/manage.py"],
@@ -252,6 +255,9 @@ def test_a_list_is_a_list(name: str, value: Any) -> None:
     ]
 
 
+AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git"}
+
+
 @pytest.mark.parametrize(
     ("settings", "found"),
     [
@@ -281,6 +287,33 @@ def test_a_list_is_a_list(name: str, value: Any) -> None:
                 "app_env has a variable named 'B-C'; names are letters, digits and underscores, "
                 "and start with no digit.",
             ],
+        ),
+        ({"merge": "feature-x", "rev": "", **AT_HOME}, []),
+        (
+            {"merge": "live", "rev": "v2", **AT_HOME},
+            [
+                "merge is 'live', and rev is 'v2'; give one of them: what is deployed is live with "
+                "the branch in it.",
+                "merge is 'live', which is the branch of this environment itself; it should be "
+                "another one.",
+            ],
+        ),
+        (
+            {"merge": "feature-x", **AT_HOME, "app_repository": "file:///srv/git/a.git"},
+            [
+                "app_repository is 'file:///srv/git/a.git', a path on the host, and merge needs to "
+                "reach it from this machine: set checkout_merge_repository, such as "
+                "ssh://you@host/srv/git/a.git."
+            ],
+        ),
+        (
+            {
+                "merge": "feature-x",
+                **AT_HOME,
+                "app_repository": "/srv/git/a.git",
+                "checkout_merge_repository": "ssh://ada@www/srv/git/a.git",
+            },
+            [],
         ),
         ({"app_hooks": dict.fromkeys(HOOKS, "hooks/a.yml")}, []),
         (

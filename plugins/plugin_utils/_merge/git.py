@@ -1,0 +1,126 @@
+# PRIVATE to the collection: merging a branch of a git repository into another, on the controller.
+#
+# It goes the way that a person there would: with that person's keys, agent, helpers and name.
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+
+from ansible_collections.greenroom.django.plugins.module_utils._command import tail
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
+
+# A deploy may be started by a hook of another repository, which would be taken for ours.
+_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
+_REMOTE = "refs/remotes/origin/"
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of a merge."""
+
+    #: the commit that the branch is at, or would be
+    revision: str
+    #: False where all of it was in there already
+    changed: bool
+    #: what came with it, newest first: short hash and subject
+    commits: list[str]
+
+
+def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
+    """Merge ``branch`` into ``into`` in a fresh clone, and push the result unless told not to.
+
+    Raises GreenroomError where that cannot be done; then nothing was pushed.
+    """
+    with tempfile.TemporaryDirectory(prefix="greenroom-merge-") as folder:
+        # Without the content of old files, which a merge does not need.
+        clone = ["clone", "--quiet", "--no-checkout", "--no-tags", "--filter=blob:none"]
+        _must(folder, *clone, "--origin=origin", "--", repository, ".")
+        for _ in range(ATTEMPTS):
+            before = _tip(folder, into, "app_branch")
+            merged = _merge_here(folder, branch, into)
+            if not merged.changed or not push:
+                return merged
+            pushed = _git(folder, "push", "--quiet", "origin", f"HEAD:refs/heads/{into}")
+            if pushed.returncode == 0:
+                return merged
+            _must(folder, "fetch", "--quiet", "--prune", "--no-tags", "origin")
+            if _tip(folder, into, "app_branch") == before:  # nobody was faster: it is not let in
+                raise GreenroomError(
+                    f"{branch} was merged into {into} here, and the repository refused it; nothing "
+                    f"was pushed:\n{tail(pushed.stderr)}"
+                )
+    raise GreenroomError(
+        f"{branch} was merged into {into} here {ATTEMPTS} times, and each time somebody else had "
+        "pushed there meanwhile; nothing was pushed. Deploy again."
+    )
+
+
+def _merge_here(folder: str, branch: str, into: str) -> Merged:
+    """Merge in the clone, from the state of its last fetch."""
+    theirs, ours = _tip(folder, branch, "merge"), _tip(folder, into, "app_branch")
+    if _git(folder, "merge-base", "--is-ancestor", theirs, ours).returncode == 0:
+        return Merged(ours, False, [])
+    new = _must(folder, "log", "--max-count=20", "--format=%h %s", f"{ours}..{theirs}")
+    _must(folder, "checkout", "--quiet", "--force", "--detach", ours)
+    message = f"Merge branch '{branch}' into {into}"
+    done = _git(folder, "merge", "--quiet", "--no-ff", "-m", message, theirs)
+    conflicts = _must(folder, "diff", "--name-only", "--diff-filter=U", "-z").split("\0")[:-1]
+    if conflicts:
+        raise GreenroomError(
+            f"{branch} and {into} both changed {', '.join(conflicts)}, in ways that don't go "
+            f"together; nothing was pushed. Merge {into} into {branch}, settle it there, push "
+            "that, and deploy again."
+        )
+    if done.returncode != 0:
+        raise GreenroomError(
+            f"{branch} cannot be merged into {into}; nothing was pushed:\n"
+            f"{tail(done.stdout + done.stderr)}"
+        )
+    return Merged(_must(folder, "rev-parse", "HEAD").strip(), True, new.splitlines())
+
+
+def _tip(folder: str, branch: str, variable: str) -> str:
+    """The commit that a branch of the repository is at. Raises GreenroomError if there is none."""
+    listed = _must(folder, "for-each-ref", "--format=%(objectname) %(refname)", _REMOTE)
+    tips = {name[len(_REMOTE) :]: tip for tip, name in map(str.split, listed.splitlines())}
+    tips.pop("HEAD", None)
+    if branch not in tips:
+        raise GreenroomError(
+            f"{variable} is {branch!r}, and the repository has no branch of that name; was it "
+            f"pushed? Its branches are: {', '.join(sorted(tips)[:20]) or 'none'}."
+        )
+    return tips[branch]
+
+
+def _must(folder: str, *arguments: str) -> str:
+    """What git printed. Raises GreenroomError, in git's own words, where it failed."""
+    done = _git(folder, *arguments)
+    if done.returncode != 0:
+        raise GreenroomError(
+            f"git {arguments[0]} failed on this machine, where the merge is made; nothing was "
+            f"pushed:\n{tail(done.stderr)}"
+        )
+    return done.stdout
+
+
+def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    try:
+        return subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            # Nobody is there to answer a question; large files kept elsewhere are not needed.
+            env={**inherited, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+            start_new_session=True,  # ssh would ask the terminal otherwise
+        )
+    except FileNotFoundError as error:
+        raise GreenroomError("merge needs git on this machine, and it is not here.") from error
