@@ -189,12 +189,13 @@ class Project:
         self.repository.git("push", "--quiet", "--force", "origin", "staging")
         return self.repository.git("rev-parse", "HEAD")
 
-    def configure(self, **variables: Any) -> None:
+    def configure(self, environment: str = "staging", **variables: Any) -> None:
         """Write the inventory: what every project needs to be told, and these variables."""
-        environment = {**self.variables["app_env"], **variables.pop("app_env", {})}
+        app_env = {**self.variables["app_env"], **variables.pop("app_env", {})}
         self.host.inventory(
             self.inventory,
-            **{**self.variables, "app_health_path": "/", "app_env": environment, **variables},
+            environment,
+            **{**self.variables, "app_health_path": "/", "app_env": app_env, **variables},
         )
 
     def provision(self, **variables: Any) -> PlaybookRun:

@@ -7,8 +7,8 @@
 #
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
 # it will be served), wsgi, token, database (which kind site.yml made for the app), may_be_ahead
-# (whether the databases may have had migrations that the release does not know), connections
-# (whether to tell how the databases are reached).
+# (whether the databases may have had migrations that the release does not know), may_debug (whether
+# DEBUG may be on), connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -57,6 +57,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
     refuse_databases_that_do_not_outlive(settings, homes)
     refuse_settings_without_postgresql(settings, request.get("database"))
+    refuse_debug(settings, request.get("may_debug", True))
     answer = {
         "django": django.get_version(),
         "static_root": static_root or None,
@@ -121,6 +122,15 @@ def refuse_settings_without_postgresql(settings: Any, wanted: str | None) -> Non
             f"app_database is 'postgresql', and DATABASES of the settings has "
             f"{', '.join(engines)} instead. Have the settings read the variable DATABASE_URL, as "
             "dj-database-url does, or leave app_database at sqlite."
+        )
+
+
+def refuse_debug(settings: Any, may_debug: bool) -> None:
+    """Where DEBUG is on, whoever causes an error is shown the code, and what its variables hold."""
+    if settings.DEBUG and not may_debug:
+        raise RefusalError(
+            "DEBUG is on in the settings, and this is live: whoever causes an error there would be "
+            "shown the code and its variables. Have the settings turn it off: DEBUG = False."
         )
 
 
@@ -208,14 +218,23 @@ def collect(
     return call("collectstatic", interactive=False)
 
 
-def check(wsgi: str) -> str:
-    """Run the system checks, those for deployment too, and import the WSGI callable."""
-    from django.core.management.base import SystemCheckError  # type: ignore[import-not-found]
+def check(wsgi: str) -> list[str]:
+    """Run the system checks, those for deployment too, and import the WSGI callable.
 
-    try:
-        warnings = call("check", deploy=True, fail_level="ERROR")
-    except SystemCheckError as error:
-        raise RefusalError(f"manage.py check found errors:\n{error}") from None
+    What comes back are the warnings, but for the one about DEBUG, of which more is to be said.
+    """
+    from django.core import checks  # type: ignore[import-not-found]
+
+    found = checks.run_checks(include_deployment_checks=True)
+    messages = [message for message in found if not message.is_silenced()]
+    errors = [line_of(message) for message in messages if message.is_serious(checks.ERROR)]
+    if errors:
+        raise RefusalError("manage.py check --deploy found errors:\n" + "\n".join(errors))
+    warnings = [
+        line_of(message)
+        for message in messages
+        if message.is_serious(checks.WARNING) and message.id != "security.W018"
+    ]
     expected = os.environ["DJANGO_SETTINGS_MODULE"]
     module = wsgi.partition(":")[0]
     try:
@@ -236,6 +255,11 @@ def check(wsgi: str) -> str:
             'app_wsgi: "django.core.wsgi:get_wsgi_application()"'
         )
     return warnings
+
+
+def line_of(message: Any) -> str:
+    """A message of the system checks in one line: `(security.W004) You have not set … HINT: …`."""
+    return " ".join(re.sub(r"^\?: ", "", str(message)).split())
 
 
 def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, Any]:

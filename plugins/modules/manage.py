@@ -51,6 +51,10 @@ options:
     description: Don't refuse a database that is ahead of the release.
     type: bool
     default: false
+  may_debug:
+    description: Don't refuse settings in which C(DEBUG) is on; warn of it.
+    type: bool
+    default: true
   static_url:
     description: The path under which the web server serves the static files.
     type: str
@@ -91,9 +95,10 @@ collected:
   returned: when the collectstatic step ran
   type: str
 warnings_of_check:
-  description: What C(manage.py check --deploy) said.
-  returned: when the check step ran
-  type: str
+  description: The warnings of C(manage.py check --deploy). They are shown as warnings, too.
+  returned: when a step ran
+  type: list
+  elements: str
 django:
   description: The version of Django.
   returned: when a step ran
@@ -112,7 +117,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
     manifest_path,
     read_manifest,
     start_django,
+    variables_of,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     give,
@@ -131,6 +138,7 @@ OPTIONS = {
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
     "database": {"type": "str", "choices": ["sqlite", "postgresql"], "default": "sqlite"},
     "may_be_ahead": {"type": "bool", "default": False},
+    "may_debug": {"type": "bool", "default": True},
     "static_url": {"type": "str", "default": "/static/"},
     "timeout": {"type": "int", "default": 1800},
 }
@@ -189,6 +197,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "databases": params["databases"],
         "database": params["database"],
         "may_be_ahead": params["may_be_ahead"],
+        "may_debug": params["may_debug"],
         "tree": app.release(number),
         "static_root": public,
         "static_url": params["static_url"],
@@ -208,13 +217,28 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         manifest.update(migrations=found["migrations"], ahead=found["ahead"])
     write_json(manifest_path(app, number), manifest)
     result = {key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found}
+    result["left"] = [step for step in steps if step not in found["done"]]
+    variables = variables_of(app, number)
+    result["warnings_of_check"] = [
+        without_secrets(warning, variables) for warning in found.get("warnings", [])
+    ]
+    return {**result, "warnings": warnings(found, result["warnings_of_check"]), "changed": True}
+
+
+def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
+    """What the user should know, of what the Django start has found."""
+    said = [f"manage.py check --deploy: {warning}" for warning in of_check]
     if "collected" in found and found.get("static_app") and not found["static_root"]:
-        result["warnings"] = [
+        said.append(
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "
             'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
-        ]
-    result["left"] = [step for step in steps if step not in found["done"]]
-    return {**result, "warnings_of_check": found.get("warnings", ""), "changed": True}
+        )
+    if found.get("debug"):
+        said.append(
+            "DEBUG is on in the settings: whoever causes an error is shown the code and its "
+            "variables. On live, a deploy refuses that."
+        )
+    return said
 
 
 def main() -> None:

@@ -96,6 +96,7 @@ class Release:
         wsgi: str = "",
         ahead: bool = False,
         database: str = "sqlite",
+        may_debug: bool = True,
     ) -> Any:
         manifest = {"directory": ".", "settings_module": "project.settings"}
         request = {
@@ -107,6 +108,7 @@ class Release:
             "wsgi": wsgi,
             "may_be_ahead": ahead,
             "database": database,
+            "may_debug": may_debug,
         }
         return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
@@ -142,8 +144,9 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
         "ahead": [],
     }
     assert version[0].isdigit()
-    assert "(security.W001)" in warnings  # one of those for deployment alone
-    assert "\x1b" not in warnings
+    (one,) = [warning for warning in warnings if "W001" in warning]  # for deployment alone
+    assert one.startswith("(security.W001) You do not have ")
+    assert "\n" not in one
     assert files(release.static) == ["shop/a.css", "shop/b.css"]
 
     again = release.do("collectstatic", "migrate")
@@ -311,6 +314,39 @@ def test_one_in_the_virtualenv_is_refused_too(release: Release) -> None:
     assert "/db.sqlite3 inside the release's virtualenv, so every" in release.refused("migrate")
 
 
+CHECKS = """
+from django.core import checks
+
+@checks.register
+def found(**_):
+    return [checks.Info("an aside"), checks.Warning("a draught", id="shop.W1"), checks.Debug("x")]
+"""
+
+
+@with_the_newest
+def test_warnings_of_the_check(release: Release) -> None:
+    """Those that the settings silence are not shown, and what is no warning neither."""
+    release.write("shop/__init__.py", CHECKS)
+    release.write("project/settings.py", SETTINGS + 'SILENCED_SYSTEM_CHECKS = ["security.W001"]\n')
+    warnings = release.do("check")["warnings"]
+    assert "(shop.W1) a draught" in warnings
+    assert [line for line in warnings if "W001" in line or "aside" in line or line == "x"] == []
+
+
+@with_the_newest
+def test_debug(release: Release) -> None:
+    """Refused on live, whatever the steps are; elsewhere it is told apart from the warnings."""
+    release.write("project/settings.py", SETTINGS + "DEBUG = True\n")
+    found = release.do("check")
+    assert found["debug"] is True
+    assert "security.W018" not in "".join(found["warnings"])
+    for step in ("check", "migrate"):
+        assert release.refused(step, may_debug=False) == (
+            "DEBUG is on in the settings, and this is live: whoever causes an error there would be "
+            "shown the code and its variables. Have the settings turn it off: DEBUG = False."
+        )
+
+
 STATIC = "Each release needs a folder inside its tree for the static files that are collected"
 REFUSED: dict[str, tuple[dict[str, str], str, Callable[[Release], str]]] = {
     "wsgi.py sets other settings": (
@@ -334,12 +370,11 @@ REFUSED: dict[str, tuple[dict[str, str], str, Callable[[Release], str]]] = {
     "a check that finds an error": (
         {
             "shop/__init__.py": "from django.core import checks\n@checks.register\n"
-            'def bad(**_): return [checks.Error("the till is open", id="shop.E1")]'
+            'def bad(**_): return [checks.Error("the till is open", "close it", id="shop.E1")]'
         },
         "check",
         lambda _: (
-            "manage.py check found errors:\nSystemCheckError: System check identified some issues:"
-            "\n\nERRORS:\n?: (shop.E1) the till is open"
+            "manage.py check --deploy found errors:\n(shop.E1) the till is open HINT: close it"
         ),
     ),
     "STATIC_ROOT has the code in it": (

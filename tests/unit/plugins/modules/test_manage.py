@@ -80,8 +80,10 @@ class Django:
         self.asked.append(request)
         steps = request["steps"]
         done = steps[: steps.index("migrate") + 1] if self.waits and "migrate" in steps else steps
-        keys = {"migrate": "waiting", "collectstatic": "collected", "check": "warnings"}
-        found = {"done": done, **{keys[step]: f"did {step}" for step in done}}
+        keys = {"migrate": "waiting", "collectstatic": "collected"}
+        found = {"done": done, **{keys[step]: f"did {step}" for step in done if step in keys}}
+        if "check" in done:
+            found["warnings"] = ["(shop.W1) a draught near s3cret!"]
         return {"static_root": None, "wsgi": "shop.wsgi:application", "django": "5.2", **found}
 
 
@@ -101,9 +103,13 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         "django": "5.2",
         "wsgi": "shop.wsgi:application",
         "left": [],
-        "warnings_of_check": "",
+        "warnings": [],
+        "warnings_of_check": [],
     }
-    assert run()["warnings_of_check"] == "did check"
+    Path(app.environment(7)).write_text('KEY="s3cret!"\n')
+    checked = run()
+    assert checked["warnings_of_check"] == ["(shop.W1) a draught near ********"]
+    assert checked["warnings"] == ["manage.py check --deploy: (shop.W1) a draught near ********"]
     assert run() == run(check=True) == {"changed": False}
     assert [request["steps"] for request in django.asked] == [
         ["collectstatic"],
@@ -115,6 +121,26 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         "wsgi": "shop.wsgi:application",
         "done": ["collectstatic", "check", "migrate"],
     }
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ({"debug": False}, []),
+        ({"debug": True}, ["DEBUG is on in the settings"]),
+        (
+            {"collected": None, "static_app": True, "static_root": None},
+            ["The settings have no STATIC_ROOT"],
+        ),
+        ({"collected": None, "static_app": False, "static_root": None}, []),
+    ],
+)
+def test_what_the_user_is_warned_of(found: dict[str, Any], said: list[str]) -> None:
+    warnings = manage.warnings(found, ["(a.W1) b"])
+    assert warnings[0] == "manage.py check --deploy: (a.W1) b"
+    assert [line.startswith(start) for line, start in zip(warnings[1:], said, strict=True)] == [
+        True
+    ] * len(said)
 
 
 @pytest.mark.usefixtures("public")
