@@ -10,13 +10,20 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
+from ansible_collections.greenroom.django.plugins.filter.environment import (
+    local_settings_template,
+)
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
     NAMES,
+    problem_of_template,
     problems,
     problems_of_database,
 )
 
 ROLES = Path(__file__).parents[2] / "roles"
+LOCAL_SETTINGS = (
+    "app_local_settings_content"  # made of a template, which may have faults of its own
+)
 
 
 def options_of_roles() -> dict[str, Any]:
@@ -61,6 +68,13 @@ def of_hooks(settings: dict[str, Any], loader: DataLoader) -> list[str]:
     return found
 
 
+def of_template(settings: dict[str, Any], said: str) -> str:
+    """What is wrong with the template of the local settings."""
+    template = str(settings.get("app_local_settings_template", ""))
+    path = local_settings_template(template, str(settings.get("inventory_dir", "")))
+    return problem_of_template(path, said)
+
+
 class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """One failure that names every setting that is wrong, what it is, and what it should be."""
 
@@ -74,12 +88,16 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         super().run(tmp, task_vars)
         options = options_of_roles()
         settings, unreadable = {}, []
-        for name in [*NAMES, *options]:
+        for name in [*NAMES, *options, LOCAL_SETTINGS]:
             if task_vars and name in task_vars:
                 try:
                     settings[name] = self._templar.template(task_vars[name])
                 except AnsibleError as error:
-                    unreadable.append(f"{name} cannot be read: {error.message}")
+                    unreadable.append(
+                        of_template(settings, error.message)
+                        if name == LOCAL_SETTINGS
+                        else f"{name} cannot be read: {error.message}"
+                    )
         if unreadable:
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})

@@ -1,10 +1,12 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Filters about the environment: the hosts of one, and the variables of an app in one."""
+"""Filters about the environment: the hosts of one, and the settings of an app in one."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
@@ -58,9 +60,36 @@ def environment_file(variables: Mapping[str, str]) -> str:
         raise AnsibleFilterError(str(error)) from None
 
 
+def local_settings_template(template: str, folder: str) -> str:
+    """The path of the template of the local settings: the user's, or our own where there is none.
+
+    A relative one is seen from ``folder``.
+    """
+    own = Path(__file__).parents[2] / "roles/app/templates/local_settings.py.j2"
+    return str(Path(folder, template) if template else own)
+
+
+def python(value: Any) -> str:
+    """A value as Python writes it: text, numbers, yes and no, nothing, and lists and dicts of them.
+
+    Raises AnsibleFilterError for anything else, without the value.
+    """
+    try:
+        return repr(json.loads(json.dumps(value)))  # of Ansible's own types, which are texts too
+    except TypeError:
+        raise AnsibleFilterError(
+            f"A value of type {type(value).__name__} cannot be written as Python."
+        ) from None
+
+
 class FilterModule:
     """The filters, by name."""
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
-        return {"environment_hosts": environment_hosts, "environment_file": environment_file}
+        return {
+            "environment_file": environment_file,
+            "environment_hosts": environment_hosts,
+            "local_settings_template": local_settings_template,
+            "python": python,
+        }

@@ -8,7 +8,8 @@
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
 # it will be served), wsgi, token, database (which kind site.yml made for the app), may_be_ahead
 # (whether the databases may have had migrations that the release does not know), may_debug (whether
-# DEBUG may be on), connections (whether to tell how the databases are reached).
+# DEBUG may be on), local_settings (a file in the tree that the settings should import, if any),
+# connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -70,6 +71,8 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
         answer["connections"] = {
             alias: describe_connection(database) for alias, database in settings.DATABASES.items()
         }
+    if request.get("local_settings"):
+        answer["unread"] = unread(request["tree"], request["local_settings"])
     answer["done"] = []
     for step in request["steps"]:
         if step == "collectstatic":
@@ -132,6 +135,13 @@ def refuse_debug(settings: Any, may_debug: bool) -> None:
             "DEBUG is on in the settings, and this is live: whoever causes an error there would be "
             "shown the code and its variables. Have the settings turn it off: DEBUG = False."
         )
+
+
+def unread(tree: str, path: str) -> str:
+    """The path of the local settings where no module was made of that file; else nothing."""
+    files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+    real = {os.path.realpath(file) for file in files if isinstance(file, str)}
+    return "" if os.path.realpath(os.path.join(tree, path)) in real else path
 
 
 def describe_connection(database: dict[str, Any]) -> dict[str, Any]:

@@ -51,11 +51,13 @@ def _step(module: AnsibleModule) -> AbstractContextManager[None]:
 
 
 def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:
-    """The environment of the release that a module works on: what the app says could quote it."""
+    """What the release that a module works on was told: what the app says could quote it."""
     # Here, since a host compiles all that a module imports, and only a failure needs this.
-    from ansible_collections.greenroom.django.plugins.module_utils._django import variables_of
+    from ansible_collections.greenroom.django.plugins.module_utils._local_settings import (
+        named_values,
+    )
 
     try:
-        return variables_of(App(params["app"]), params["release"])
+        return named_values(App(params["app"]), params["release"])
     except (KeyError, OSError, GreenroomError):
         return {}

@@ -117,7 +117,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
     manifest_path,
     read_manifest,
     start_django,
-    variables_of,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -128,6 +127,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     walk,
     write_json,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._local_settings import named_values
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 STEPS = ["collectstatic", "check", "migrate"]
@@ -202,6 +202,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "static_root": public,
         "static_url": params["static_url"],
         "wsgi": manifest["wsgi"],
+        "local_settings": manifest.get("local_settings", ""),
     }
     try:
         found = start_django(app, number, manifest, request, params["timeout"])
@@ -218,9 +219,9 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     write_json(manifest_path(app, number), manifest)
     result = {key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found}
     result["left"] = [step for step in steps if step not in found["done"]]
-    variables = variables_of(app, number)
+    secrets = named_values(app, number) if found.get("warnings") else {}
     result["warnings_of_check"] = [
-        without_secrets(warning, variables) for warning in found.get("warnings", [])
+        without_secrets(warning, secrets) for warning in found.get("warnings", [])
     ]
     return {**result, "warnings": warnings(found, result["warnings_of_check"]), "changed": True}
 
@@ -232,6 +233,11 @@ def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
         said.append(
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "
             'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
+        )
+    if found.get("unread"):
+        said.append(
+            f"app_local_settings is {found['unread']}, which was made, and the settings do not "
+            "import it: from .local_settings import *"
         )
     if found.get("debug"):
         said.append(

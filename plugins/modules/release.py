@@ -10,7 +10,7 @@ module: release
 short_description: Make a numbered release of an app from a revision
 description:
   - Makes the tree of one revision, links in what outlives releases, writes the environment file
-    that this release will run with, and opens its entry in the journal.
+    and the local settings that this release will run with, and opens its entry in the journal.
   - Gives it the virtualenv that its requirements ask for, where another release has the same.
   - Does nothing where the release that serves already is this revision with these settings, and
     runs.
@@ -40,6 +40,15 @@ options:
       - The environment file of the release, as the filter
         P(greenroom.django.environment_file#filter) writes it.
       - A single string, so that only the whole of it is masked in what this module returns.
+    type: str
+    default: ""
+  local_settings:
+    description: Where the local settings are in the tree, a Python file that version control does
+      not have. Empty for none.
+    type: str
+    default: ""
+  local_settings_content:
+    description: What is in that file. Only the app can read it.
     type: str
     default: ""
   manage:
@@ -177,6 +186,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     write_json,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
+from ansible_collections.greenroom.django.plugins.module_utils._local_settings import (
+    read_local_settings,
+    write_local_settings,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
     VIRTUALENV_OPTIONS,
@@ -193,6 +206,8 @@ OPTIONS = {
     "rev": {"type": "str", "required": True},
     "by": {"type": "str", "required": True},
     "environment": {"type": "str", "default": "", "no_log": True},
+    "local_settings": {"type": "str", "default": ""},
+    "local_settings_content": {"type": "str", "default": "", "no_log": True},
     "manage": {"type": "str", "default": "manage.py"},
     "settings_module": {"type": "str", "default": ""},
     "wsgi": {"type": "str", "default": ""},
@@ -228,6 +243,17 @@ def describe(
             f"app_requirements is {requirements!r}, which is not a file in revision "
             f"{revision[:12]}."
         )
+    local = params["local_settings"]
+    if local and source.has(revision, posixpath.normpath(local)):
+        raise GreenroomError(
+            f"app_local_settings is {local!r}, which revision {revision[:12]} has; it should be a "
+            f"file that version control does not have: git rm --cached {local}, and a line in "
+            ".gitignore."
+        )
+    if local and not source.has(revision, posixpath.dirname(posixpath.normpath(local))):
+        raise GreenroomError(
+            f"app_local_settings is {local!r}, and revision {revision[:12]} has no such folder."
+        )
     named = _NAMED_IN_MANAGE.search(text)
     module = (
         params["settings_module"]
@@ -249,6 +275,7 @@ def describe(
         "directory": folder or ".",
         "settings_module": module,
         "wsgi": params["wsgi"],
+        "local_settings": local,
         "requirements": requirements,
         "virtualenv": params["virtualenv"],
         "settings": params["settings"],
@@ -264,7 +291,12 @@ def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
 
 
 def serves_already(
-    app: App, serving: int | None, manifest: dict[str, Any], environment: str, running: bool
+    app: App,
+    serving: int | None,
+    manifest: dict[str, Any],
+    environment: str,
+    local_settings: str,
+    running: bool,
 ) -> bool:
     """Whether the release on stage is what would be made, is up, and would come up again."""
     if serving is None or not running:
@@ -273,14 +305,23 @@ def serves_already(
         with open(os.path.join(app.backstage(serving), "asked.json"), encoding="utf-8") as file:
             asked = json.load(file)
         frozen = read_file(app.environment(serving))
+        local = read_local_settings(app, serving, manifest["local_settings"])
     except (OSError, ValueError):
         return False
     tree = app.release(serving)
     whole = Virtualenv(tree, os.path.realpath(os.path.join(tree, ".venv")), "").is_complete()
-    return bool(asked == manifest and frozen == environment and whole)
+    same = asked == manifest and frozen == environment and local == local_settings
+    return bool(same and whole)
 
 
-def make(app: App, source: Git, number: int, manifest: dict[str, Any], environment: str) -> None:
+def make(
+    app: App,
+    source: Git,
+    number: int,
+    manifest: dict[str, Any],
+    environment: str,
+    local_settings: str,
+) -> None:
     """Make the tree of a release, with everything that Greenroom adds to it.
 
     Raises GreenroomError.
@@ -298,6 +339,8 @@ def make(app: App, source: Git, number: int, manifest: dict[str, Any], environme
         )
     for path in manifest["shared_paths"]:
         link_shared(app, tree, path)
+    if manifest["local_settings"]:
+        write_local_settings(app, number, manifest["local_settings"], local_settings)
     os.makedirs(os.path.join(backstage, "public"))
     os.symlink(app.socket(number), os.path.join(backstage, "socket"))
     os.symlink(app.environment(number), os.path.join(backstage, "env"))
@@ -371,12 +414,12 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "diff": {"before": on_stage, "after": f"release {number} of {params['rev'][:12]}\n"},
         }
     revision = source.resolve(params["rev"])
-    environment = params["environment"]
+    environment, local_settings = params["environment"], params["local_settings_content"]
     manifest = describe(source, revision, params, load_environment(environment))
     result["revision"] = revision
     result["commits"] = source.between(served, revision) if served else []
     running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
-    if serving and serves_already(app, serving, manifest, environment, running):
+    if serving and serves_already(app, serving, manifest, environment, local_settings, running):
         return {
             **result,
             "number": serving,
@@ -404,7 +447,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             }
         )
         journal.write()
-        make(app, source, number, manifest, environment)
+        make(app, source, number, manifest, environment, local_settings)
         result["virtualenv"] = reuse_virtualenv(app, number, manifest)
     return result
 

@@ -76,6 +76,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
     read_manifest,
     variables_of,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._local_settings import (
+    lent_to_builder,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 OPTIONS = {
@@ -104,18 +107,21 @@ def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         **variables,
         "DJANGO_SETTINGS_MODULE": manifest["settings_module"],
         "PATH": ":".join([*tools, variables.get("PATH", PATH)]),
+        # What Python would keep of the local settings is not for the build user to keep.
+        "PYTHONDONTWRITEBYTECODE": "1",
     }
     outputs = []
-    for command in params["commands"]:
-        output = must_run(
-            f"The command {command!r}",
-            shlex.split(command),
-            user=app.builder,
-            cwd=folder,
-            environment=environment,
-            timeout=params["timeout"],
-        )
-        outputs.append(tail(output))
+    with lent_to_builder(app, number, manifest.get("local_settings", "")):
+        for command in params["commands"]:
+            output = must_run(
+                f"The command {command!r}",
+                shlex.split(command),
+                user=app.builder,
+                cwd=folder,
+                environment=environment,
+                timeout=params["timeout"],
+            )
+            outputs.append(tail(output))
     return {"changed": True, "outputs": outputs}
 
 

@@ -1,11 +1,13 @@
 # PRIVATE to the collection: what the settings of an app must look like.
 from __future__ import annotations
 
+import ast
 import ipaddress
 import os
 import posixpath
 import re
 import shlex
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -65,6 +67,10 @@ def _is_inside(value: Any) -> bool:
     )
 
 
+def _is_python_file(value: Any) -> bool:
+    return _is_inside(value) and str(value).endswith(".py")
+
+
 def _or_empty(check: Check) -> Check:
     return lambda value: value == "" or check(value)
 
@@ -120,9 +126,13 @@ RULES: dict[str, tuple[str, Check]] = {
     "wait": ("a number of seconds, 0 to 86400", _between(0, 86400)),
     "app_manage": (
         "a path inside the tree that ends in .py",
-        lambda v: _is_inside(v) and str(v).endswith(".py"),
+        _is_python_file,
     ),
     "app_settings_module": ("a dotted name of a module, or empty", _or_empty(_dotted)),
+    "app_local_settings": (
+        "a path inside the tree that ends in .py, or empty",
+        _or_empty(_is_python_file),
+    ),
     "app_wsgi": (
         "module:callable, or empty",
         _or_empty(_matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\(\))?")),
@@ -211,6 +221,7 @@ def problems(
     return (
         found
         + _problems_of_merge(settings)
+        + _problems_of_local_settings(settings)
         + _problems_of_environment(settings.get("app_env", {}))
         + _problems_of_hooks(settings.get("app_hooks", {}), settings.get("inventory_dir"))
     )
@@ -321,16 +332,61 @@ def _problems_of_shared_paths(settings: Mapping[str, Any]) -> list[str]:
     if not _is_of_type["list"](paths):
         return []
     names = [posixpath.normpath(str(path)) for path in paths if _is_inside(path)]
-    own = (".greenroom", ".venv", posixpath.normpath(str(settings.get("app_manage", "manage.py"))))
+    own = (
+        ".greenroom",
+        ".venv",
+        posixpath.normpath(str(settings.get("app_manage", "manage.py"))),
+        posixpath.normpath(str(settings.get("app_local_settings") or "manage.py")),
+    )
     return [
         f"app_shared_paths has {name!r}, which is the release's own."
         for name in names
-        if name.split("/")[0] in own or name == own[-1]
+        if name.split("/")[0] in own or any(f"{path}/".startswith(f"{name}/") for path in own[2:])
     ] + [
         f"app_shared_paths has {name!r} twice, or within another of its paths."
         for index, name in enumerate(names)
         if any(f"{name}/".startswith(f"{other}/") for other in names[:index] + names[index + 1 :])
     ]
+
+
+def problem_of_template(path: str, said: str) -> str:
+    """Why the template of the local settings cannot be read, and where; ``said`` is Ansible's."""
+    if not os.path.isfile(path):
+        return (
+            f"app_local_settings_template is {path!r}; it should be a file, by its whole path or "
+            "as seen from the folder of the inventory."
+        )
+    quoted = re.findall(r"'(\w+)'", said)  # the name that is undefined, most often
+    with open(path, encoding="utf-8", errors="replace") as file:
+        lines = [
+            number
+            for number, line in enumerate(file, 1)
+            if quoted and re.search(rf"\b{quoted[-1]}\b", line)
+        ]
+    where = f"{path}, line {lines[0]}" if lines else path
+    return f"app_local_settings_template cannot be read: {said} ({where})"
+
+
+def _problems_of_local_settings(settings: Mapping[str, Any]) -> list[str]:
+    """What is wrong with where they go, and with what was made of their template."""
+    path = str(settings.get("app_local_settings") or "")
+    if not _is_python_file(path):
+        return []
+    found = []
+    if str(settings.get("app_install_project")).lower() in {str(true) for true in BOOLEANS_TRUE}:
+        found.append(
+            f"app_local_settings is {path!r}, and app_install_project would install that file for "
+            "all releases; give one of them."
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(str(settings.get("app_local_settings_content", "")))
+    except (SyntaxError, ValueError) as error:  # never with the line itself: it may be a secret
+        line = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        what = error.msg if isinstance(error, SyntaxError) else str(error)
+        found.append(f"app_local_settings_template makes no Python: {what}{line} of {path}.")
+    return found
 
 
 def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:

@@ -63,6 +63,10 @@ class Git:
         result = self._git("log", f"--max-count={count}", "--format=%h %s", f"{old}..{new}")
         return result.stdout.splitlines()
 
+    def has(self, revision: str, path: str) -> bool:
+        """Whether a revision has a file or folder of that name; it has the empty one."""
+        return self._git("cat-file", "-e", f"{revision}:{path}").returncode == 0
+
     def read(self, revision: str, path: str) -> str | None:
         """The text of a file in a revision, or None where there is no such file."""
         result = self._git("cat-file", "blob", f"{revision}:{path}")

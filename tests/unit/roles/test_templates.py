@@ -10,9 +10,11 @@ import runpy
 from pathlib import Path
 from typing import Any
 
+import jinja2
 import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar, trust_as_template
+from ansible_collections.greenroom.django.plugins.filter.environment import python
 
 from tests.unit.roles.project import ROLES, ROOT, of_role
 
@@ -62,9 +64,10 @@ TEMPLATES = sorted(
 )
 
 
-# These are no files of a configuration: one holds a secret, two are messages, and one goes into a
+# These are no files of a configuration: two hold secrets, two are messages, and one goes into a
 # file of somebody else.
 OTHERS = [
+    "app/local_settings.py.j2",
     "checkout/git-credentials.j2",
     "checkout/unreachable.j2",
     "database/pg_hba.conf.j2",
@@ -298,6 +301,23 @@ def test_the_green_room() -> None:
         "d /run/blog 3770 root blog-web -",
         "L+ /run/blog/current.sock - - - - /srv/blog/current/.greenroom/socket",
     ]
+
+
+@pytest.mark.parametrize(
+    ("app_env", "key"), [({"SECRET_KEY": 'it\'s\n"secret"'}, 'it\'s\n"secret"'), ({}, None)]
+)
+def test_the_local_settings(tmp_path: Path, app_env: dict[str, str], key: str | None) -> None:
+    environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
+    environment.filters.update({"comment": "# {}".format, "greenroom.django.python": python})
+    text = (ROOT / "roles/app/templates/local_settings.py.j2").read_text()
+    file = tmp_path / "local_settings.py"
+    file.write_text(environment.from_string(text).render({**SETTINGS, "app_env": app_env}))
+    found = {name: value for name, value in runpy.run_path(str(file)).items() if name.isupper()}
+    assert found == {
+        "DEBUG": False,
+        "ALLOWED_HOSTS": ["www.example.com", "example.com"],
+        **({"SECRET_KEY": key} if key else {}),
+    }
 
 
 def test_pinned_host_keys() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,8 @@ from ansible_collections.greenroom.django.plugins.filter.environment import (
     FilterModule,
     environment_file,
     environment_hosts,
+    local_settings_template,
+    python,
 )
 
 STAGING: dict[str, Any] = {
@@ -23,7 +27,36 @@ def test_the_names() -> None:
     assert FilterModule().filters() == {
         "environment_hosts": environment_hosts,
         "environment_file": environment_file,
+        "local_settings_template": local_settings_template,
+        "python": python,
     }
+
+
+def test_the_template_of_the_local_settings() -> None:
+    assert local_settings_template("mine.j2", "/etc/ansible") == "/etc/ansible/mine.j2"
+    assert local_settings_template("/srv/mine.j2", "/etc/ansible") == "/srv/mine.j2"
+    assert Path(local_settings_template("", "/etc/ansible")).read_text().startswith("{{ ansible_m")
+
+
+class Tagged(str):
+    """A text as Ansible has it."""
+
+    def __repr__(self) -> str:
+        return "Tagged"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ['it\'s "quoted"\n\\ 🐎', "", 5, 1.5, True, None, ["a", {"b": False}], {"a": {"b": ["c"]}}],
+)
+def test_values_as_python_writes_them(value: Any) -> None:
+    assert ast.literal_eval(python(value)) == value
+
+
+def test_texts_of_ansible_as_python_writes_them() -> None:
+    assert python([Tagged("a")]) == "['a']"
+    with pytest.raises(AnsibleFilterError, match=r"^A value of type set cannot be written as Pyt"):
+        python({"s3cret"})
 
 
 @pytest.mark.parametrize(

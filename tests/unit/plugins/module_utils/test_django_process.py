@@ -97,6 +97,7 @@ class Release:
         ahead: bool = False,
         database: str = "sqlite",
         may_debug: bool = True,
+        local_settings: str = "",
     ) -> Any:
         manifest = {"directory": ".", "settings_module": "project.settings"}
         request = {
@@ -109,6 +110,7 @@ class Release:
             "may_be_ahead": ahead,
             "database": database,
             "may_debug": may_debug,
+            "local_settings": local_settings,
         }
         return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
@@ -345,6 +347,15 @@ def test_debug(release: Release) -> None:
             "DEBUG is on in the settings, and this is live: whoever causes an error there would be "
             "shown the code and its variables. Have the settings turn it off: DEBUG = False."
         )
+
+
+@with_the_newest
+def test_local_settings_that_nobody_imports(release: Release) -> None:
+    release.write("project/local.py", "TITLE = 'here'\n")
+    assert "unread" not in release.do()
+    assert release.do(local_settings="project/local.py")["unread"] == "project/local.py"
+    release.write("project/settings.py", SETTINGS + "from .local import *\n")
+    assert release.do(local_settings="project/local.py")["unread"] == ""
 
 
 STATIC = "Each release needs a folder inside its tree for the static files that are collected"

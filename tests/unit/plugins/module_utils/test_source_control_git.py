@@ -95,6 +95,14 @@ def test_reading_a_file_of_a_revision(git: Git, repository: History) -> None:
     assert [git.read(first, name) for name in ("run.sh", "docs", "", "../x")] == [None] * 4
 
 
+def test_what_a_revision_has(git: Git, repository: History) -> None:
+    first, second, *_ = repository.commits
+    names = ("manage.py", "docs", "docs/a b.txt", "", "run.sh", "docs/b")
+    assert [git.has(second, name) for name in names] == [True] * 4 + [False] * 2
+    assert git.has("0" * 40, "") is False
+    assert git.has(first, "../manage.py") is False
+
+
 def tree_of(folder: Path) -> dict[str, str]:
     """What is in a folder: links by their targets, files by mode and content."""
     return {

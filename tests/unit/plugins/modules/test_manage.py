@@ -133,6 +133,8 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
             ["The settings have no STATIC_ROOT"],
         ),
         ({"collected": None, "static_app": False, "static_root": None}, []),
+        ({"unread": ""}, []),
+        ({"unread": "local.py"}, ["app_local_settings is local.py, which was made, and the set"]),
     ],
 )
 def test_what_the_user_is_warned_of(found: dict[str, Any], said: list[str]) -> None:

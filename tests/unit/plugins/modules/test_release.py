@@ -25,6 +25,7 @@ from tests.unit.conftest import ME, give_virtualenv
 from tests.unit.repository import Repository
 
 DEFAULTS: dict[str, Any] = {
+    "local_settings": "",
     "manage": "manage.py",
     "settings_module": "",
     "wsgi": "",
@@ -83,6 +84,8 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Git:
             ".",
             "installed.x",
         ),
+        ({"local_settings": "shop/local.py"}, {}, ".", "shop.settings"),
+        ({"local_settings": "local.py"}, {}, ".", "shop.settings"),
         ({"requirements": "requirements/live.txt"}, {}, ".", "shop.settings"),
         ({"requirements": "./requirements//live.txt"}, {}, ".", "shop.settings"),
     ],
@@ -96,6 +99,7 @@ def test_a_manifest(
         "directory": directory,
         "settings_module": module,
         "wsgi": "",
+        "local_settings": params.get("local_settings", ""),
         "requirements": params.get("requirements", ""),
         "settings": {},
         "virtualenv": params.get("virtualenv", DEFAULTS["virtualenv"]),
@@ -114,6 +118,16 @@ def test_a_manifest(
         (
             {"requirements": "live.txt"},
             "app_requirements is 'live.txt', which is not a file in revision {}.",
+        ),
+        (
+            {"local_settings": "shop/settings/live.py"},
+            "app_local_settings is 'shop/settings/live.py', which revision {} has; it should be a "
+            "file that version control does not have: git rm --cached shop/settings/live.py, and a "
+            "line in .gitignore.",
+        ),
+        (
+            {"local_settings": "shop/conf/local.py"},
+            "app_local_settings is 'shop/conf/local.py', and revision {} has no such folder.",
         ),
         ({"manage": "silent.py"}, "silent.py names no settings module: set app_settings_module."),
         (
@@ -139,7 +153,7 @@ def test_what_is_not_in_the_repository_is_said(
 
 def test_a_release_on_the_disk(app: App, source: Git) -> None:
     manifest = describe(source, source.resolve("live"), DEFAULTS, {})
-    make(app, source, 7, manifest, 'A="1"\n')
+    make(app, source, 7, manifest, 'A="1"\n', "")
     tree, backstage = Path(app.release(7)), Path(app.backstage(7))
     assert (tree / "manage.py").read_text() == SETDEFAULT
     # The group passes and reads; the web server passes, and reads no code.
@@ -164,7 +178,7 @@ def test_a_release_on_the_disk(app: App, source: Git) -> None:
 
 def test_what_a_run_that_died_left_of_it_goes(app: App, source: Git) -> None:
     os.makedirs(os.path.join(app.release(7), "left", "over"))
-    make(app, source, 7, describe(source, source.resolve("live"), DEFAULTS, {}), "")
+    make(app, source, 7, describe(source, source.resolve("live"), DEFAULTS, {}), "", "")
     assert not os.path.exists(os.path.join(app.release(7), "left"))
 
 
@@ -175,7 +189,7 @@ def test_names_of_the_releases_own_are_refused(app: App, tmp_path: Path, name: s
     repository.fetch()
     git = Git(str(repository.bare), ME)
     with pytest.raises(GreenroomError, match=r"^The repository tracks \.greenroom or \.venv"):
-        make(app, git, 1, describe(git, revision, DEFAULTS, {}), "")
+        make(app, git, 1, describe(git, revision, DEFAULTS, {}), "", "")
 
 
 @pytest.mark.parametrize(
@@ -186,6 +200,8 @@ def test_names_of_the_releases_own_are_refused(app: App, tmp_path: Path, name: s
         ({"serving": None}, False),
         ({"serving": 8}, False),
         ({"environment": 'A="2"\n'}, False),
+        ({"local settings": "A = 2\n"}, False),
+        ({"local_settings": ""}, False),
         ({"revision": "0" * 40}, False),
         ({"settings": {"python": "python3.12"}}, False),
         ({"requirements": "requirements/live.txt"}, False),
@@ -195,8 +211,9 @@ def test_names_of_the_releases_own_are_refused(app: App, tmp_path: Path, name: s
 def test_whether_it_serves_already(
     app: App, source: Git, change: dict[str, Any], same: bool
 ) -> None:
-    manifest = describe(source, source.resolve("live"), DEFAULTS, {})
-    make(app, source, 7, manifest, 'A="1"\n')
+    params = {**DEFAULTS, "local_settings": "shop/local.py"}
+    manifest = describe(source, source.resolve("live"), params, {})
+    make(app, source, 7, manifest, 'A="1"\n', "A = 1\n")
     give_virtualenv(app, 7)
     if "virtualenv damaged" in change:
         os.unlink(os.path.join(app.release(7), ".venv", ".complete"))
@@ -207,10 +224,21 @@ def test_whether_it_serves_already(
             change.get("serving", 7),
             asked,
             change.get("environment", 'A="1"\n'),
+            change.get("local settings", "A = 1\n"),
             change.get("running", True),
         )
         is same
     )
+
+
+def test_local_settings_are_gone_by_hand(app: App, source: Git) -> None:
+    params = {**DEFAULTS, "local_settings": "shop/local.py"}
+    manifest = describe(source, source.resolve("live"), params, {})
+    make(app, source, 7, manifest, "", "A = 1\n")
+    give_virtualenv(app, 7)
+    assert serves_already(app, 7, manifest, "", "A = 1\n", running=True)
+    os.unlink(os.path.join(app.release(7), "shop/local.py"))
+    assert not serves_already(app, 7, manifest, "", "A = 1\n", running=True)
 
 
 def tree_of(folder: str) -> dict[str, str | None]:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,8 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.modules import run_commands
+
+from tests.unit.conftest import ME
 
 
 @pytest.fixture
@@ -42,6 +46,23 @@ def test_they_run_in_the_folder_of_manage_py_with_the_apps_tools(tree: Path) -> 
         ],
     }
     assert (tree / "src/made").exists()
+
+
+def test_they_may_read_the_local_settings_meanwhile(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And neither before nor after, whatever comes of it."""
+    manifest = {"directory": "src", "settings_module": "shop.x", "local_settings": "src/local.py"}
+    (tree / ".greenroom/release.json").write_text(json.dumps(manifest))
+    (tree / "src/local.py").write_text("A = 1\n")
+    owners: list[Any] = []
+    monkeypatch.setattr(os, "chown", lambda path, user, *_, **__: owners.append((path, user)))
+    for command in ("/bin/true", "/bin/false"):
+        with suppress(GreenroomError):
+            run(command)
+    path = str(tree / "src/local.py")
+    builder = pwd.getpwnam(ME).pw_uid
+    assert owners == [(path, builder), (path, 0)] * 2
 
 
 def test_the_first_that_fails_is_the_last(tree: Path) -> None:

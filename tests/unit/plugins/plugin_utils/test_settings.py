@@ -9,6 +9,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     NAMES,
     RULES,
     RULES_OF_ITEMS,
+    problem_of_template,
     problems,
     problems_of_database,
 )
@@ -125,6 +126,10 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_settings_module": (
         ["", "settings", "shop.settings.live", "_a.b1"],
         ["shop/settings.py", "shop.", ".shop", "shop..settings", "1a", "a-b", "a b", "a;b", "a\n"],
+    ),
+    "app_local_settings": (
+        ["", "local_settings.py", "src/config/local_settings.py"],
+        ["local_settings", "/etc/a.py", "../a.py", "a b.py", "a.py\n", 5],
     ),
     "app_wsgi": (
         ["", "shop.wsgi:application", "wsgi:app", "django.core.wsgi:get_wsgi_application()"],
@@ -344,6 +349,52 @@ def test_a_hook_is_a_file(tmp_path: Path) -> None:
         "app_hooks.after_build is 'gone.yml'; it should be a file with tasks, by its whole path or "
         "as seen from the folder of the inventory."
     ]
+
+
+LOCAL = {"app_local_settings": "config/local.py"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "found"),
+    [
+        ({**LOCAL, "app_local_settings_content": 'KEY = "s3cret"\n', "app_manage": "a.py"}, []),
+        ({"app_local_settings_content": "none is wanted"}, []),
+        (
+            {**LOCAL, "app_local_settings_content": 'A = 1\nKEY = "s3cret\n'},
+            [
+                "app_local_settings_template makes no Python: unterminated string literal "
+                "(detected at line 2) in line 2 of config/local.py."
+            ],
+        ),
+        (
+            {**LOCAL, "app_install_project": "yes"},
+            [
+                "app_local_settings is 'config/local.py', and app_install_project would install "
+                "that file for all releases; give one of them."
+            ],
+        ),
+        (
+            {**LOCAL, "app_shared_paths": ["media/", "config/"]},
+            ["app_shared_paths has 'config', which is the release's own."],
+        ),
+    ],
+)
+def test_local_settings(settings: dict[str, Any], found: list[str]) -> None:
+    assert problems(settings) == found
+
+
+def test_a_template_that_cannot_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "local.py.j2"
+    assert problem_of_template(str(path), "no such file") == (
+        f"app_local_settings_template is '{path}'; it should be a file, by its whole path or as "
+        "seen from the folder of the inventory."
+    )
+    path.write_text('A = 1\nKEY = "{{ key }}"\nB = 2\n')
+    start = "app_local_settings_template cannot be read:"
+    assert problem_of_template(str(path), "'key' is undefined") == (
+        f"{start} 'key' is undefined ({path}, line 2)"
+    )
+    assert problem_of_template(str(path), "Whatever") == f"{start} Whatever ({path})"
 
 
 OPTIONS: dict[str, dict[str, Any]] = {
