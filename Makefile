@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test check lint unit bench faults pins clean dev
+.PHONY: help demo demo-down secrets test check lint unit bench faults pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -15,6 +15,10 @@ demo: ## a host in a container, and the example site deployed on it under load
 
 demo-down: ## take all of the demo away
 	@tools/engine --running python3 tools/demo down
+
+secrets: ## a vault of fresh secrets, where there is none yet; environment=live for those of live
+	@tools/controller
+	@PATH=$(CURDIR)/$(venv):$$PATH tools/secrets $(environment)
 
 test: lint ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
 	@tools/engine $(venv)/pytest tests --verbose --numprocesses 2 --dist loadfile
