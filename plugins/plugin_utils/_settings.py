@@ -391,7 +391,7 @@ def _problems_of_local_settings(settings: Mapping[str, Any]) -> list[str]:
 
 def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
     """What is wrong with the wish to merge a branch first, with -e merge=NAME."""
-    if "merge" not in settings:
+    if "merge" not in settings or not _is_rev(settings["merge"]):
         return []
     branch, into = str(settings["merge"]), str(settings.get("app_branch"))
     repository = str(settings.get("app_repository"))

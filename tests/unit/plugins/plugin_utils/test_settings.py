@@ -295,6 +295,10 @@ AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git
         ),
         ({"merge": "feature-x", "rev": "", **AT_HOME}, []),
         (
+            {"merge": "-x", "rev": "v2", "app_repository": "/srv/git/a.git"},
+            ["merge is '-x'; it should be the name of a branch."],
+        ),
+        (
             {"merge": "live", "rev": "v2", **AT_HOME},
             [
                 "merge is 'live', and rev is 'v2'; give one of them: what is deployed is live with "
