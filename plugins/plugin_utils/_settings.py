@@ -181,6 +181,20 @@ RULES_OF_ITEMS: dict[str, tuple[str, Check]] = {
     "app_commands_after_collectstatic": ("commands, with their quotes in pairs", _is_command),
 }
 
+# The same for what is in each of app_smoke_pages.
+RULES_OF_PAGES: dict[str, tuple[str, Check]] = {
+    "path": ("a path that begins with a slash", _matches(r"/[!-~]*")),
+    "url": ("https://… or http://…", _matches(r"https?://[A-Za-z0-9.:\[\]-]+(/[!-~]*)?")),
+    "status": ("an HTTP status, 200 to 599", _between(200, 599)),
+    "contains": ("a text", lambda value: isinstance(value, str)),
+    "headers": (
+        "a dictionary of texts",
+        lambda value: (
+            isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
+        ),
+    ),
+}
+
 # All that problems() looks at.
 NAMES = [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"]
 
@@ -221,6 +235,7 @@ def problems(
     return (
         found
         + _problems_of_merge(settings)
+        + _problems_of_pages(settings.get("app_smoke_pages", []))
         + _problems_of_local_settings(settings)
         + _problems_of_environment(settings.get("app_env", {}))
         + _problems_of_hooks(settings.get("app_hooks", {}), settings.get("inventory_dir"))
@@ -347,6 +362,27 @@ def _problems_of_shared_paths(settings: Mapping[str, Any]) -> list[str]:
         for index, name in enumerate(names)
         if any(f"{name}/".startswith(f"{other}/") for other in names[:index] + names[index + 1 :])
     ]
+
+
+def _problems_of_pages(pages: Any) -> list[str]:
+    """What is wrong with the pages to try."""
+    found = []
+    for page in pages if _is_of_type["list"](pages) else [pages]:
+        if not isinstance(page, Mapping) or ("path" in page) == ("url" in page):
+            found.append(
+                f"app_smoke_pages has {page!r}; each should be a dictionary with a path or a url."
+            )
+            continue
+        for name, value in page.items():
+            if name not in RULES_OF_PAGES:
+                known = ", ".join(RULES_OF_PAGES)
+                found.append(f"app_smoke_pages has a page with {name!r}; there are {known}.")
+            elif not RULES_OF_PAGES[name][1](value):
+                should = RULES_OF_PAGES[name][0]
+                found.append(
+                    f"app_smoke_pages has a page whose {name} is {value!r}; it should be {should}."
+                )
+    return found
 
 
 def problem_of_template(path: str, said: str) -> str:

@@ -67,6 +67,7 @@ WRONG: dict[str, list[Any]] = {
         "ssh://-oProxyCommand=id/x",
         "git@example.org:a;b",
     ],
+    "app_local_settings": [*HOSTILE, "../a.py", "/etc/a.py", "settings", "a b.py"],
     "app_manage": [*HOSTILE, "../manage.py", "/manage.py", "my site/manage.py", "manage", "-m.py"],
     "app_requirements": [*HOSTILE, "/etc/passwd", "a/../../b.txt", "."],
     "app_settings_module": [
