@@ -36,7 +36,7 @@ lint: dev ## what machines can say about the code
 	tools/shell-files | xargs shellcheck
 
 unit: dev ## the tests that need no host
-	$(venv)/pytest tests/unit --quiet
+	$(venv)/pytest tests/unit --quiet --numprocesses 2
 
 faults: ## break deploys in every way, and see what is left: docs/reliability.md (an hour)
 	@tools/controller

@@ -26,6 +26,7 @@ class Checkout:
         shutil.copytree(
             ROOT / "group_vars",
             path / "group_vars",
+            symlinks=True,
             ignore=shutil.ignore_patterns("vault.yml"),
         )
 
@@ -90,7 +91,9 @@ def test_an_environment_that_is_none(checkout: Checkout) -> None:
 
 def test_a_file_that_would_be_ignored(checkout: Checkout) -> None:
     """Ansible reads a folder of the group's name, or a file, and never both."""
-    (checkout.path / "group_vars/live.yml").write_text("app_branch: main\n")
+    file = checkout.path / "group_vars/live.yml"
+    file.unlink()  # a link into the folder, for those who look for the file
+    file.write_text("app_branch: main\n")
     run = checkout.run("tools/secrets", "live", check=False)
     assert run.returncode == 1
     assert "group_vars/live.yml would be ignored beside a folder of that name" in run.stderr
