@@ -10,7 +10,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 from ansible_collections.greenroom.django.plugins.plugin_utils._merge import MERGES
-from ansible_collections.greenroom.django.plugins.plugin_utils._merge.git import Merged
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
 
 OPTIONS = {
     "repository": {"type": "str", "required": True},

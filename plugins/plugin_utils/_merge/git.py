@@ -6,28 +6,16 @@ from __future__ import annotations
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
 
 ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
 
 # A deploy may be started by a hook of another repository, which would be taken for ours.
 _OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
 _REMOTE = "refs/remotes/origin/"
-
-
-@dataclass(frozen=True)
-class Merged:
-    """What became of a merge."""
-
-    #: the commit that the branch is at, or would be
-    revision: str
-    #: False where all of it was in there already
-    changed: bool
-    #: what came with it, newest first: short hash and subject
-    commits: list[str]
 
 
 def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:

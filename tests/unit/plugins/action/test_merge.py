@@ -7,7 +7,7 @@ import pytest
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.action import merge
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._merge.git import Merged
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
 
 ARGUMENTS = {"repository": "/srv/git/blog.git", "branch": "feature-x", "into": "live"}
 COMMITS = ["abc1234 A feature", "def5678 Its start"]
