@@ -55,8 +55,12 @@ def story(host: Host, playbill: Example, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_pages_that_are_as_they_should_be(story: Story) -> None:
-    assert "Try its pages through the web server" in story.deploy(PAGES).stdout
+    """They are asked for once, and by the controller: the host's own questions come from itself."""
+    story.deploy(PAGES)
     assert story.serves() == 1
+    asked = story.host.shell("grep -h 'GET /nowhere/ ' /var/log/nginx/*.log || true").splitlines()
+    assert len(asked) == 1
+    assert not asked[0].startswith("127.0.0.1")
 
 
 def test_a_page_that_is_not_takes_the_handover_back(story: Story, playbill: Example) -> None:
