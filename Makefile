@@ -38,7 +38,7 @@ lint: dev ## what machines can say about the code
 unit: dev ## the tests that need no host
 	$(venv)/pytest tests/unit --quiet --numprocesses 2
 
-faults: ## break deploys in every way, and see what is left: docs/reliability.md (an hour)
+faults: ## break deploys in every way, and see what is left: docs/reliability.md (two hours)
 	@tools/controller
 	@tools/engine $(venv)/python tools/faults.py
 

@@ -3,11 +3,12 @@
 
 tools/faults.py [WORDS...]    every fault, or those with one of the words in their name and step
 
-What was seen goes into the table in docs/reliability.md.
+A word that is a database, such as postgresql, leaves out the others. What was seen goes into the
+table in docs/reliability.md, row by row; the other rows stay as they are.
 
 Under a trickle of visitors who read and write, each fault happens to a deploy or a rollback. Then:
 what should serve serves, every row that was taken is there, no request failed that a healthy site
-would have answered, and the next deploy works with no hand on the host.
+would have answered, and the next deploy works with no hand on the host, on a schema that fits.
 """
 
 from __future__ import annotations
@@ -20,21 +21,25 @@ import secrets
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from audience import Audience
 from example import Example, provision, settings
-from host import CHECKOUT, Host, HostError, PlaybookRun
+from host import CHECKOUT, Host, HostError, PlaybookRun, default_image, key
 from moments import KILL_THE_CONTROLLER, Running, at, elsewhere, one_line, wait_until
 
 HOME = "/srv/playbill"
 LOCK = f"{HOME}/lock.json"
 PAGE = CHECKOUT / "docs" / "reliability.md"
+DATABASES = ("sqlite", "postgresql")
 
 #: the steps of a deploy and of a rollback that go to the host, and what their tasks are called
 DEPLOY = {
@@ -43,14 +48,16 @@ DEPLOY = {
     "make": "Make release",
     "build": "Build the virtualenv",
     "prepare": "In one Django start",
+    "migrate": "Take a snapshot, and apply",  # only where migrations wait
     "prove": "In the green room, start and prove",
     "hand over": "Hand over to release",
     "record": "Let the one before finish",
 }
-MIGRATE = "Take a snapshot, and apply"  # only where migrations wait
+REVERSE = "Take a snapshot, and reverse"  # only where the older release cannot live with them
 ROLLBACK = {
     "begin": DEPLOY["begin"],
     "choose": "Find the release to go to",
+    "decide": "Decide what becomes of the database",
     "prove": DEPLOY["prove"],
     "hand over": DEPLOY["hand over"],
     "record": DEPLOY["record"],
@@ -68,6 +75,14 @@ def must(holds: object, otherwise: str) -> None:
 
 
 # -- the site -------------------------------------------------------------------------------------
+
+SQLITE = """\
+import sqlite3, sys
+database = sqlite3.connect(sys.argv[1], timeout=30)
+print(*(row[0] for row in database.execute(sys.argv[2])))
+database.commit()
+"""
+MIGRATIONS = {"0001_initial", "0002_show_stage", "0003_fill_stage"}  # what every release has
 
 
 @dataclass
@@ -135,9 +150,30 @@ class Site:
         entries: list[dict[str, Any]] = json.loads(text)["releases"]
         return entries
 
+    def sql(self, statement: str) -> list[str]:
+        """The words that the site's database answers."""
+        if self.database == "postgresql":
+            argv = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname=playbill"]
+            return self.host.run([*argv, "--command", statement], user="postgres").stdout.split()
+        argv = ["python3", "-c", SQLITE, f"{HOME}/shared/db.sqlite3", statement]
+        return self.host.run(argv, user="playbill").stdout.split()
+
+    def migrations(self) -> set[str]:
+        """The migrations of the site's own that the database says are applied."""
+        return set(self.sql("SELECT name FROM django_migrations WHERE app = 'shows'"))
+
     def run(self, playbook: str, *arguments: str, env: dict[str, str] | None = None) -> PlaybookRun:
         """Run a playbook, however it ends."""
         return Running.start(self.host, playbook, *arguments, env=env).end()
+
+    @contextlib.contextmanager
+    def without_database(self) -> Iterator[None]:
+        """Have PostgreSQL stopped for as long as the block lasts."""
+        self.host.shell("systemctl stop postgresql")
+        try:
+            yield
+        finally:
+            self.host.shell("systemctl start postgresql")
 
     @contextlib.contextmanager
     def stopped(self, playbook: str, moment: str, task: str, *arguments: str) -> Iterator[Running]:
@@ -180,6 +216,7 @@ class Site:
             )
         must(self.running() == {number}, f"{self.running()} run, and only {number} should")
         must(self.host.run(["test", "-e", LOCK], check=False).returncode, "the lock was left")
+        must(self.migrations() == MIGRATIONS, f"the schema does not fit: {self.migrations()}")
         left = [e["number"] for e in self.journal() if e["result"] == "building"]
         must(not left, f"the journal has releases that are still being built: {left}")
         return run.seconds
@@ -188,55 +225,78 @@ class Site:
 # -- what can happen ------------------------------------------------------------------------------
 
 Happening = Callable[[Site], None]
+REQUIREMENTS = "Django==5.2.19\npsycopg[binary]==3.3.9\n"
 
 
 def rebuilt() -> dict[str, str]:
     """Files of a change that needs a virtualenv of its own, made from what is in the cache."""
-    return {"requirements.txt": f"Django==5.2.19\n# {secrets.token_hex(4)}\n"}
+    return {"requirements.txt": f"{REQUIREMENTS}# {secrets.token_hex(4)}\n"}
+
+
+def changed_for(site: Site, task: str) -> None:
+    """Push a change that has something to do at every step, and at this one for long enough."""
+    migrates = task == DEPLOY["migrate"]
+    site.change({**rebuilt(), **(migrations_that(TAKES_LONG) if migrates else {})})
+
+
+def at_work(site: Site, running: Running, task: str) -> None:
+    """Let a run that stands still before a task go on, and wait until the step works."""
+    site.host.shell("rm -f /tmp/at-work")  # of another one
+    running.let_go()
+    if task in (DEPLOY["migrate"], REVERSE):
+        wait_until(site.host, "ls /tmp/at-work 2>/dev/null")
+        return
+    # The shortest may be over before anybody sees them; the next take this long to start.
+    works = f"test -s {LOCK}.step || pgrep --exact git"
+    site.host.shell(f"for i in $(seq 30); do {works} && break; sleep 0.01; done")
 
 
 def killed(site: Site, playbook: str, task: str) -> None:
     """The controller is gone when a step has ended: all of it, as with an empty battery."""
-    site.change(rebuilt())
+    changed_for(site, task)
     with site.stopped(playbook, "after", task) as running:
         running.kill()
 
 
 def killed_at_work(site: Site, playbook: str, task: str) -> None:
     """The same while a step works, which then goes on for as long as it takes."""
-    site.change(rebuilt())
+    changed_for(site, task)
     with site.stopped(playbook, "before", task) as running:
-        running.let_go()
-        # The shortest may be over before anybody sees them; the next take this long to start.
-        at_work = f"test -s {LOCK}.step || pgrep --exact git"
-        site.host.shell(f"for i in $(seq 30); do {at_work} && break; sleep 0.01; done")
+        at_work(site, running, task)
         running.kill()
 
 
 def cut(site: Site, playbook: str, task: str) -> None:
     """The network is gone from when a step starts, for three seconds at least."""
-    site.change(rebuilt())
+    changed_for(site, task)
     with site.stopped(playbook, "before", task) as running, site.host.disconnected(3):
         running.let_go()
     must("UNREACHABLE" in running.output, running.output)
 
 
-def rebooted(site: Site, task: str) -> None:
-    """The host loses its power after a step, and comes back when the run has failed."""
-    site.change(rebuilt())
+def rebooted(site: Site, task: str, moment: str = "after") -> None:
+    """The host loses its power at a step, and comes back when the run has failed."""
+    changed_for(site, task)
     with site.audience.excuses("read", "write"):
-        with site.stopped("deploy.yml", "after", task):
+        with site.stopped("deploy.yml", moment, task) as running:
+            if moment == "before":
+                at_work(site, running, task)
             site.host.kill()
-        site.host.power_on()
-        site.example.follow(site.host)  # its address may be another one
-        wait_for_answer(site)
+        power_on(site)
 
 
-def wait_for_answer(site: Site) -> None:
-    """Wait until the site answers again."""
+def power_on(site: Site, status: int = 200) -> None:
+    """Bring the host back, and wait until the site answers as it should."""
+    site.host.power_on()
+    site.example.follow(site.host)  # its address may be another one
+    wait_for_answer(site, status)
+
+
+def wait_for_answer(site: Site, status: int = 200) -> None:
+    """Wait until the site answers again, with this status."""
     for _ in range(150):
         with contextlib.suppress(OSError):
-            if site.host.get("/").status == 200:
+            if site.host.get("/").status == status:
                 return
         time.sleep(0.2)
     raise FaultError("the site did not come back")
@@ -265,17 +325,38 @@ def must_refuse(running: Running, says: str) -> None:
     must("MODULE FAILURE" not in said, f"it is no sentence:\n{running.output}")
 
 
-def disk_full(site: Site, task: str, says: str) -> None:
+FILL = (
+    "free=$(df --output=avail --block-size=1 /srv | tail -1); "
+    "fallocate --length $((free - {left})) /srv/filler"
+)
+
+
+def disk_full(
+    site: Site,
+    task: str,
+    says: str = "No space left on device",
+    files: dict[str, str] | None = None,
+) -> None:
     """The disk is full after a step, but for a little."""
     big = {"notes/programme.txt": secrets.token_hex(4_000_000), **rebuilt()}
-    site.change(big)
+    site.change({**big, **(files or {})})
     with site.stopped("deploy.yml", "after", task) as running:
-        site.host.shell(
-            "free=$(df --output=avail --block-size=1 /srv | tail -1); "
-            "fallocate --length $((free - 1500000)) /srv/filler"
-        )
+        site.host.shell(FILL.format(left=1_500_000))
     site.host.shell("rm /srv/filler")  # somebody made room
     must_refuse(running, says)
+
+
+def disk_full_in_a_snapshot(site: Site) -> None:
+    """There was room when a snapshot was begun, and there is none when it is written."""
+    begun = f"ls -d {HOME}/backups/*.partial"
+    wait = f"for i in $(seq 3000); do {begun} && break; sleep 0.01; done"
+    site.change(migrations_that("pass"))
+    with site.stopped("deploy.yml", "after", DEPLOY["prepare"]) as running:
+        fill = f"{wait}; {FILL.format(left=20_000)}"
+        site.host.run(["sh", "-c", 'nohup sh -c "$0" </dev/null >/dev/null 2>&1 &', fill])
+    site.host.shell("rm /srv/filler")  # somebody made room
+    must_refuse(running, "No space left on device")
+    must(not site.host.shell(f"{begun} || true"), "half of a snapshot was left")
 
 
 def inodes_gone(site: Site, task: str, says: str) -> None:
@@ -296,7 +377,7 @@ def index_away(site: Site) -> None:
         refused(
             site,
             "Building the virtualenv failed",
-            {"requirements.txt": f"Django==5.2.19\nblinker==1.{secrets.choice('5678')}\n"},
+            {"requirements.txt": f"{REQUIREMENTS}blinker==1.{secrets.choice('5678')}\n"},
         )
 
 
@@ -326,6 +407,10 @@ class Migration(migrations.Migration):
 """
 
 
+# A step that says that it is at work, and is for some seconds.
+TAKES_LONG = 'open("/tmp/at-work", "w").close(); time.sleep(4)'
+
+
 def migrations_that(act: str, first: bool = True, atomic: bool = True) -> dict[str, str]:
     """Files of a change with two migrations: one that goes well, and one that does not.
 
@@ -345,6 +430,132 @@ def migrations_that(act: str, first: bool = True, atomic: bool = True) -> dict[s
         f"shows/migrations/0004_{word}.py": one(4, "0003_fill_stage", "pass", True),
         f"shows/migrations/0005_{word}.py": one(5, f"0004_{word}", act, first),
     }
+
+
+CONSTRAINT = """\
+import time
+from django.db import migrations, models
+
+
+def act(apps, schema_editor):
+    {act}
+
+
+class Migration(migrations.Migration):
+    dependencies = [("shows", "{after}")]
+    operations = [
+        migrations.AddConstraint(
+            "show", models.CheckConstraint(condition=~models.Q(title="{name}"), name="{name}")
+        ),
+        migrations.RunPython(migrations.RunPython.noop, act),
+    ]
+"""
+
+
+def constraints() -> dict[str, str]:
+    """Files of a change with two migrations that a rollback reverses, and the second takes long.
+
+    Older code may write what a constraint refuses, so it counts as one that cannot live with it.
+    """
+    first, second = (f"no_{secrets.token_hex(4)}" for _ in range(2))
+    return {
+        f"shows/migrations/0004_{first}.py": CONSTRAINT.format(
+            after="0003_fill_stage", name=first, act=TAKES_LONG
+        ),
+        f"shows/migrations/0005_{second}.py": CONSTRAINT.format(
+            after=f"0004_{first}", name=second, act="pass"
+        ),
+    }
+
+
+def reversing(
+    site: Site,
+    happen: Callable[[Site, Running], None],
+    moment: str = "after",
+    status: int = 503,
+    first: str = "",
+) -> None:
+    """Something happens to a rollback that reverses migrations, and it is run again.
+
+    Args:
+        site: the site
+        happen: what it is; the run stands still before or after the reversal
+        moment: which of the two
+        status: what visitors get then: 503, since neither release fits, or 200 where the run could
+            still give the release that serves its migrations back
+        first: a playbook that is run first, of the same revision
+    """
+    before = site.serving()
+    word = site.change(constraints())
+    site.host.playbook("deploy.yml")
+    with site.audience.excuses("read", "write"):
+        with site.stopped("rollback.yml", moment, REVERSE) as running:
+            happen(site, running)
+        wait_for_answer(site, status)
+        if first:
+            run = site.run(first)
+            must(run.returncode == 0, run.output)
+            must(word in site.host.get("/").text, "the release that served does not serve again")
+        run = site.run("rollback.yml", "-e", f"rev={before}")
+        must(run.returncode == 0, f"the next rollback failed:\n{run.output}")
+
+
+def kill(site: Site, running: Running, while_it_works: bool = False) -> None:
+    """The controller is gone; where migrations are reversed just then, that goes on."""
+    if while_it_works:
+        at_work(site, running, REVERSE)
+    running.kill()
+
+
+def kill_the_step(site: Site, running: Running) -> None:
+    """What reverses migrations is killed on the host: Django, and the module that waits for it."""
+    at_work(site, running, REVERSE)
+    site.host.shell(
+        f"django=$(sed 's/.*\"session\": \\([0-9]*\\).*/\\1/' {LOCK}.step); "
+        "kill -KILL $django $(ps -o ppid= -p $django)"
+    )
+
+
+def cut_the_connection(site: Site, running: Running) -> None:
+    """The network is gone while migrations are reversed, which goes on."""
+    at_work(site, running, REVERSE)
+    with site.host.disconnected(3):
+        running.end()
+    must("UNREACHABLE" in running.output, running.output)
+
+
+def cut_the_power(site: Site, running: Running, while_it_works: bool = False) -> None:
+    """The host loses its power, and comes back when the run has failed."""
+    if while_it_works:
+        at_work(site, running, REVERSE)
+    site.host.kill()
+    running.let_go()
+    running.end()
+    power_on(site, 503)
+
+
+def stop_the_database(site: Site, running: Running) -> None:
+    """PostgreSQL is stopped while migrations are reversed, and comes back when the run failed."""
+    at_work(site, running, REVERSE)
+    with site.without_database():
+        running.end()
+    must_refuse(running, "could not be reversed|Django did not get through")
+
+
+def database_stopped(
+    site: Site, task: str, playbook: str = "deploy.yml", while_it_works: bool = False
+) -> None:
+    """PostgreSQL is stopped at a step that needs it; with it, the site comes back by itself."""
+    site.change(migrations_that(TAKES_LONG))
+    with site.audience.excuses("read", "write"):
+        with site.stopped(playbook, "before", task) as running:
+            if while_it_works:
+                at_work(site, running, task)
+            with site.without_database():
+                running.let_go()
+                running.end()
+        wait_for_answer(site)
+    must_refuse(running, "")
 
 
 def app_that(act: str) -> dict[str, str]:
@@ -462,10 +673,10 @@ class Fault:
     happen: Happening
     #: "before": what served; "new": another; "either", where the step had just changed it
     serves: str = "before"
-    #: whether make test tries it
-    quick: bool = False
     #: whether it needs a host whose /srv is a small disk
     small_disk: bool = False
+    #: those that it can happen with
+    databases: Sequence[str] = DATABASES
 
 
 @dataclass(frozen=True)
@@ -497,6 +708,7 @@ class Row:
 def try_one(site: Site, fault: Fault) -> Row:
     """Have a fault happen to a site with visitors, and look at everything afterwards."""
     problem, seconds = "", 0.0
+    site.sql("DELETE FROM shows_show")  # a page with the rows of all faults takes its time
     before = site.serving()
     with Audience(site.host) as audience:
         site.audience = audience
@@ -507,8 +719,8 @@ def try_one(site: Site, fault: Fault) -> Row:
             must(fault.serves != "before" or now == before, f"{now} serves, and not {before}")
             must(fault.serves != "new" or now != before, f"{before} serves, as before")
             seconds = site.next_deploy()
-        except (FaultError, HostError) as error:
-            problem = str(error)
+        except (FaultError, HostError, OSError) as error:
+            problem = f"{type(error).__name__}: {error}"
     try:
         lost = audience.missing()
     except OSError as error:
@@ -524,36 +736,15 @@ def life(playbook: str, steps: dict[str, str]) -> list[Fault]:
     for step, task in steps.items():
         passed = passed or step == "hand over"
         after = "new" if passed else "before"
-        at_work = "either" if passed else "before"
-        found += [
-            Fault(
-                f"{what}: controller killed after",
-                step,
-                partial(killed, playbook=playbook, task=task),
-                after,
-            ),
-            Fault(
-                f"{what}: controller killed during",
-                step,
-                partial(killed_at_work, playbook=playbook, task=task),
-                at_work,
-            ),
-            Fault(
-                f"{what}: connection cut during",
-                step,
-                partial(cut, playbook=playbook, task=task),
-                at_work,
-            ),
-        ]
-    quick = {
-        ("deploy", "during", "prepare"),
-        ("deploy", "after", "hand over"),
-        ("rollback", "during", "record"),
-    }
-    return [
-        replace(fault, quick=(what, fault.name.rpartition(" ")[2], fault.step) in quick)
-        for fault in found
-    ]
+        meanwhile = "either" if passed else "before"
+        for name, happen, serves in (
+            ("controller killed after", killed, after),
+            ("controller killed during", killed_at_work, meanwhile),
+            ("connection cut during", cut, meanwhile),
+        ):
+            act = partial(happen, playbook=playbook, task=task)
+            found.append(Fault(f"{what}: {name}", step, act, serves))
+    return found
 
 
 def app_fault(name: str, files: dict[str, str], says: str, *arguments: str) -> Fault:
@@ -562,50 +753,92 @@ def app_fault(name: str, files: dict[str, str], says: str, *arguments: str) -> F
     return Fault(f"the app {name}", "prove", happen)
 
 
+def reversal(
+    name: str,
+    happen: Callable[[Site, Running], None],
+    databases: Sequence[str] = DATABASES,
+    **options: Any,
+) -> Fault:
+    """What can happen to a rollback that reverses migrations before the handover."""
+    act = partial(reversing, happen=happen, **options)
+    return Fault(f"rollback: {name}", "reverse", act, databases=databases)
+
+
 NEVER = ("-e", "app_health_timeout=5")
 FAULTS = [
     *life("deploy.yml", DEPLOY),
     *life("rollback.yml", ROLLBACK),
-    Fault("host rebooted after", "prepare", partial(rebooted, task=DEPLOY["prepare"]), quick=True),
-    Fault("host rebooted after", "hand over", partial(rebooted, task=DEPLOY["hand over"]), "new"),
-    Fault(
-        "disk full",
-        "fetch",
-        partial(disk_full, task=DEPLOY["begin"], says="No space left on device"),
-        small_disk=True,
+    reversal("controller killed after", kill),
+    reversal("controller killed, and then a deploy, after", kill, first="deploy.yml"),
+    reversal("controller killed during", partial(kill, while_it_works=True), moment="before"),
+    reversal("step killed during", kill_the_step, moment="before", status=200),
+    reversal("connection cut during", cut_the_connection, moment="before"),
+    reversal("host rebooted after", cut_the_power),
+    reversal("host rebooted during", partial(cut_the_power, while_it_works=True), moment="before"),
+    reversal(
+        "database stopped during", stop_the_database, moment="before", databases=["postgresql"]
+    ),
+    *(
+        Fault("host rebooted after", step, partial(rebooted, task=DEPLOY[step]), serves)
+        for step, serves in (("prepare", "before"), ("migrate", "before"), ("hand over", "new"))
+    ),
+    *(
+        Fault("host rebooted during", step, partial(rebooted, task=DEPLOY[step], moment="before"))
+        for step in ("migrate", "prove")
     ),
     Fault(
-        "disk full",
-        "make",
-        partial(disk_full, task=DEPLOY["fetch"], says="No space left on device"),
-        small_disk=True,
+        "host rebooted during",
+        "record",
+        partial(rebooted, task=DEPLOY["record"], moment="before"),
+        "new",
+    ),
+    *(
+        Fault(
+            "database stopped before",
+            step,
+            partial(database_stopped, task=DEPLOY[step]),
+            databases=["postgresql"],
+        )
+        for step in ("prepare", "migrate", "prove", "hand over")
     ),
     Fault(
-        "disk full",
-        "build",
-        partial(disk_full, task=DEPLOY["make"], says="No space left on device"),
-        small_disk=True,
-        quick=True,
+        "database stopped during",
+        "migrate",
+        partial(database_stopped, task=DEPLOY["migrate"], while_it_works=True),
+        databases=["postgresql"],
+    ),
+    *(
+        Fault(
+            "rollback: database stopped before",
+            step,
+            partial(database_stopped, task=ROLLBACK[step], playbook="rollback.yml"),
+            databases=["postgresql"],
+        )
+        for step in ("prove", "hand over")
+    ),
+    *(
+        Fault("disk full", step, partial(disk_full, task=DEPLOY[before]), small_disk=True)
+        for before, step in pairwise(("begin", "fetch", "make", "build", "prepare"))
     ),
     Fault(
-        "disk full",
-        "prepare",
-        partial(disk_full, task=DEPLOY["build"], says="No space left on device"),
+        "disk full before a snapshot",
+        "migrate",
+        lambda site: disk_full(
+            site, DEPLOY["prepare"], "A snapshot may need", migrations_that("pass")
+        ),
         small_disk=True,
     ),
-    Fault(
-        "no inode left",
-        "make",
-        partial(inodes_gone, task=DEPLOY["fetch"], says="No space left on device"),
-        small_disk=True,
+    Fault("disk full in a snapshot", "migrate", disk_full_in_a_snapshot, small_disk=True),
+    *(
+        Fault(
+            "no inode left",
+            step,
+            partial(inodes_gone, task=DEPLOY[before], says="No space left on device"),
+            small_disk=True,
+        )
+        for before, step in pairwise(("fetch", "make", "build"))
     ),
-    Fault(
-        "no inode left",
-        "build",
-        partial(inodes_gone, task=DEPLOY["make"], says="No space left on device"),
-        small_disk=True,
-    ),
-    Fault("package index away", "build", index_away, quick=True),
+    Fault("package index away", "build", index_away),
     Fault("repository away", "fetch", repository_away),
     Fault(
         "a dependency that does not build",
@@ -614,7 +847,7 @@ FAULTS = [
             refused,
             says="Building the virtualenv failed.*no compiler here",
             files={
-                "requirements.txt": "Django==5.2.19\n./orchestra\n",
+                "requirements.txt": f"{REQUIREMENTS}./orchestra\n",
                 "orchestra/pyproject.toml": '[build-system]\nrequires = []\nbackend-path = ["."]\n'
                 'build-backend = "backend"\n[project]\nname = "orchestra"\nversion = "1"\n',
                 "orchestra/backend.py": 'raise SystemExit("no compiler here")\n',
@@ -625,7 +858,6 @@ FAULTS = [
         "a migration that fails half-way",
         "migrate",
         lambda site: refused(site, "forgotten", migrations_that('raise ValueError("forgotten")')),
-        quick=True,
     ),
     Fault(
         "a migration that hangs",
@@ -634,7 +866,7 @@ FAULTS = [
             site,
             "did not end within 5 seconds",
             migrations_that("time.sleep(3600)", atomic=False),
-            env=at("before", MIGRATE, arguments={"timeout": 5}),
+            env=at("before", DEPLOY["migrate"], arguments={"timeout": 5}),
         ),
     ),
     Fault(
@@ -708,7 +940,6 @@ FAULTS = [
         "build",
         partial(virtualenv_damaged, script="rm bin/python*"),
         "new",
-        quick=True,
     ),
     Fault(
         "a virtualenv without a package",
@@ -724,7 +955,44 @@ FAULTS = [
         ),
         "new",
     ),
+    Fault("300 releases in a row", "record", lambda site: many(site), "new"),
 ]
+
+#: what make test tries, and with which database: something at every step
+QUICK = {
+    ("deploy: controller killed after", "begin"): "postgresql",
+    ("repository away", "fetch"): "sqlite",
+    ("deploy: connection cut during", "make"): "postgresql",
+    ("a virtualenv without a package", "build"): "sqlite",
+    ("deploy: controller killed during", "prepare"): "postgresql",
+    ("database stopped during", "migrate"): "postgresql",
+    ("the app crashes when it is imported", "prove"): "postgresql",
+    ("deploy: controller killed after", "hand over"): "sqlite",
+    ("rollback: controller killed after", "choose"): "postgresql",
+    ("rollback: controller killed after", "decide"): "postgresql",
+    ("rollback: step killed during", "reverse"): "sqlite",
+    ("rollback: controller killed during", "record"): "sqlite",
+}
+
+
+def wanted(words: Sequence[str] = (), quick: bool = False) -> list[tuple[Fault, str]]:
+    """The faults, each with a database that it is to happen with.
+
+    Args:
+        words: those that have one of them in their name and step alone; and a database's name
+            leaves out the others
+        quick: those of make test alone
+    """
+    names = [word for word in words if word not in DATABASES]
+    databases = [word for word in words if word in DATABASES] or DATABASES
+    return [
+        (fault, database)
+        for fault in FAULTS
+        for database in fault.databases
+        if database in databases
+        and (not names or any(name in f"{fault.name} {fault.step}" for name in names))
+        and (not quick or QUICK.get((fault.name, fault.step)) == database)
+    ]
 
 
 def small_disk(host: Host) -> None:
@@ -733,8 +1001,8 @@ def small_disk(host: Host) -> None:
     On a disk that is full, SQLite fails by itself, whoever filled it.
     """
     for path, options in (
-        ("/srv", "size=250m,nr_inodes=40000"),
-        (f"{HOME}/shared", "size=50m"),
+        ("/srv", "size=700m,nr_inodes=60000"),
+        (f"{HOME}/shared", "size=100m"),
     ):
         host.shell(
             f"mkdir /mnt/new && mount -t tmpfs -o {options} tmpfs /mnt/new && "
@@ -743,108 +1011,105 @@ def small_disk(host: Host) -> None:
         )
 
 
-def many(site: Site, releases: int = 300, every: int = 10) -> list[str]:
-    """Deploy so many releases in a row; how much they take, in lines for a reader.
+def many(site: Site, releases: int = 300, every: int = 10) -> None:
+    """Deploy so many releases in a row, and every tenth one needs a virtualenv of its own.
 
-    Every tenth one needs a virtualenv of its own. Raises FaultError when the disk fills up, or
-    when a virtualenv went that a release on the disk needs.
+    Raises FaultError when the disk fills up, or when a virtualenv went that a release on the disk
+    needs.
     """
-
-    def measure() -> tuple[int, int, int]:
-        used = site.host.shell(
-            f"du -sm {HOME} | cut -f1; find {HOME} | wc -l; ls {HOME}/releases | wc -l"
-        )
-        size, files, count = (int(line) for line in used.split())
-        return size, files, count
-
-    lines, first = [], (0, 0, 0)
-    requirements = rebuilt()
+    site.audience.pause = 2  # or the page that they fill is what takes the time
+    counts = (
+        f"du -sm {HOME} | cut -f1; find {HOME} | wc -l; ls {HOME}/releases | wc -l; "
+        f"ls {HOME}/venvs | wc -l"
+    )
+    whole = (
+        f"cd {HOME}/releases; for r in *; do test -x $r/.venv/bin/gunicorn && "
+        "$r/.venv/bin/python -c 'import django' || echo $r; done"
+    )
+    first, requirements = (0, 0), rebuilt()
     for number in range(1, releases + 1):
         if number % every == 0:
             requirements = rebuilt()
         site.change(requirements)
         site.host.playbook("deploy.yml")
-        broken = site.host.shell(
-            f"cd {HOME}/releases; "
-            "for r in *; do $r/.venv/bin/python -c 'import django' || echo $r; done"
-        )
-        must(not broken, f"a virtualenv is gone that these need: {broken}")
-        if number == 2 * every:
-            first = measure()
-        if number % (releases // 5) == 0:
-            size, files, count = measure()
-            lines.append(f"| {number} | {count} | {size} | {files} |")
-    size, files, count = measure()
-    must(size < first[0] * 1.25 + 5, f"{first[0]} MiB became {size}: {lines}")
-    must(files < first[1] * 1.25 + 100, f"{first[1]} files became {files}: {lines}")
-    must(count <= 6, f"{count} releases are on the disk")
-    return lines
+        broken = site.host.shell(whole).split()
+        must(not broken, f"after {number}, a virtualenv is gone that these need: {broken}")
+        if number % (2 * every) == 0:
+            size, files, trees, venvs = (int(n) for n in site.host.shell(counts).split())
+            first = first if first[0] else (size, files)
+            print(f"{number}: {size} MiB, {files} files, {trees} releases, {venvs} virtualenvs")
+            must(size < first[0] * 1.25 + 5, f"{first[0]} MiB became {size} after {number}")
+            must(files < first[1] * 1.25 + 100, f"{first[1]} files became {files} after {number}")
+            must(trees <= 7, f"{trees} releases are on the disk after {number}")
+            must(venvs <= trees, f"{venvs} virtualenvs are on the disk after {number}")
 
 
 # -- the report -----------------------------------------------------------------------------------
 
-#: the heads of the tables on the page, below which this writes; its words are people's
-FAULTS_TABLE = """\
+#: the head of the table on the page, below which this writes; the words are people's
+TABLE = """\
 | fault | step | database | requests | failed | rows lost | next deploy |
 | --- | --- | --- | --- | --- | --- | --- |
 """
-MANY_TABLE = """\
-| deploys | releases on disk | MiB below /srv/playbill | files and folders |
-| --- | --- | --- | --- |
-"""
 
 
-def write_table(head: str, lines: Sequence[str], key: int) -> None:
-    """Put lines below a table's head on the page; one whose first ``key`` cells are there, instead.
+def with_row(page: str, row: str) -> str:
+    """The page with a row of its table as it is known now; the others stay as they are.
 
-    So a part that is tried again leaves the others' lines as they were.
+    A fault that was never tried has a row that says so, and one that is no more has none.
     """
-    before, found, after = PAGE.read_text().partition(head)
-    must(found, f"{PAGE} has no such table: {head}")
-    table: dict[str, str] = {}
+    before, found, after = page.partition(TABLE)
+    must(found, f"{PAGE} has no such table:\n{TABLE}")
+    rows = {}
     while after.startswith("|"):
         line, _, after = after.partition("\n")
-        table["|".join(line.split("|")[: key + 1])] = line
-    table.update({"|".join(line.split("|")[: key + 1]): line for line in lines})
-    PAGE.write_text(before + head + "".join(f"{line}\n" for line in table.values()) + after)
+        rows[first_cells(line)] = line
+    rows[first_cells(row)] = row
+    for fault in FAULTS:
+        for database in fault.databases:
+            cells = f"| {fault.name} | {fault.step} | {database} |"
+            known = rows.get(first_cells(cells), f"{cells} not tried yet | | | |")
+            found += f"{known}\n"
+    return before + found + after
 
 
-def wanted(words: Sequence[str] = (), quick: bool = False) -> list[Fault]:
-    """The faults that have one of the words in their name and step, or all; or the quick ones."""
-    return [
-        fault
-        for fault in FAULTS
-        if (not words or any(word in f"{fault.name} {fault.step}" for word in words))
-        and (fault.quick or not quick)
-    ]
+def first_cells(row: str) -> str:
+    """What tells a row from the others: fault, step and database."""
+    return "|".join(row.split("|")[:4])
 
 
 @dataclass
 class Stages:
-    """The hosts that faults happen to: one, and one with a small disk. Each is made when needed."""
+    """The hosts that faults happen to, for each database one, and one with a small disk.
+
+    Each is made when it is needed.
+    """
 
     image: str | None
     folder: Path
     name: str = "faults"
-    _sites: dict[bool, Site] = field(default_factory=dict)
+    _sites: dict[tuple[str, bool], Site] = field(default_factory=dict)
 
-    def site(self, on_small_disk: bool = False) -> Site:
+    def site(self, database: str, on_small_disk: bool = False) -> Site:
         """Return the site on one of them."""
-        if on_small_disk not in self._sites:
+        which = (database, on_small_disk)
+        if which not in self._sites:
             place = Path(tempfile.mkdtemp(dir=self.folder))
-            host = Host.start(self.name + ("-small" if on_small_disk else ""), image=self.image)
+            name = f"{self.name}-{database}" + ("-small" if on_small_disk else "")
+            host = Host.start(name, image=self.image)
             if self.image is None:
+                (place / "first").mkdir()
                 provision(host, place / "first")
             if on_small_disk:
                 small_disk(host)
-            self._sites[on_small_disk] = Site.make(host, place)
-        return self._sites[on_small_disk]
+            self._sites[which] = Site.make(host, place, database)
+        return self._sites[which]
 
-    def try_one(self, fault: Fault) -> Row:
+    def try_one(self, fault: Fault, database: str) -> Row:
         """Have a fault happen. Where a promise was broken, the next one gets another host."""
-        row = try_one(self.site(fault.small_disk), fault)
+        row = try_one(self.site(database, fault.small_disk), fault)
         if not row.is_good:
-            self._sites.pop(fault.small_disk).host.destroy()
+            self._sites.pop((database, fault.small_disk)).host.destroy()
         return row
 
     def __enter__(self) -> Stages:
@@ -855,25 +1120,37 @@ class Stages:
             site.host.destroy()
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Try them, print the table as it grows, and write the page; returns the exit status."""
-    rows: list[Row] = []
-    lines: list[str] = []
+writing = threading.Lock()
+
+
+def tell(row: Row) -> None:
+    """Print a row, and write it to the page: a run that is stopped has not been for nothing."""
+    with writing:
+        print(row, flush=True)
+        for line in [row.problem, *row.failures[:5], *row.lost[:5]]:
+            if line:
+                print(f"    {line}", file=sys.stderr, flush=True)
+        PAGE.write_text(with_row(PAGE.read_text(), str(row)))
+
+
+def main(words: Sequence[str]) -> int:
+    """Try them, with the databases side by side; returns the exit status."""
     image = os.environ.get("GREENROOM_IMAGE")  # a provisioned host, to save a minute
-    with tempfile.TemporaryDirectory() as folder, Stages(image, Path(folder)) as stages:
-        for fault in wanted(arguments):
-            row = stages.try_one(fault)
-            rows.append(row)
-            print(row, flush=True)
-            for line in [row.problem, *row.failures[:5], *row.lost[:5]]:
-                if line:
-                    print(f"    {line}", file=sys.stderr, flush=True)
-        if not arguments or "many" in arguments:
-            lines = many(stages.site())
-            print("\n".join(lines))
-    write_table(FAULTS_TABLE, [str(row) for row in rows], key=3)
-    write_table(MANY_TABLE, lines, key=1)
-    return 0 if all(row.is_good for row in rows) else 1
+    key()  # made once, before two ask for it
+    default_image()
+
+    def try_all(database: str) -> bool:
+        all_good = True
+        with tempfile.TemporaryDirectory() as folder, Stages(image, Path(folder)) as stages:
+            for fault, its_database in wanted(words):
+                if its_database == database:
+                    row = stages.try_one(fault, database)
+                    tell(row)
+                    all_good &= row.is_good
+        return all_good
+
+    with ThreadPoolExecutor(len(DATABASES)) as pool:
+        return 0 if all(list(pool.map(try_all, DATABASES))) else 1
 
 
 if __name__ == "__main__":

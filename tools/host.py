@@ -496,14 +496,16 @@ class Host:
         """
         script = (
             'end=$(($(date +%s) + $0)); while [ "$(date +%s)" -le $end ]; do '
-            "pkill --uid deploy --exact sshd; sleep 0.05; done"
+            "pkill --uid deploy --exact sshd; echo; sleep 0.05; done"
         )
         argv = ["docker", "exec", self.container, "sh", "-c", script, str(seconds)]
-        process = subprocess.Popen(argv)
-        try:
-            yield
-        finally:
-            process.wait()
+        with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            process.stdout.readline()  # it has begun
+            try:
+                yield
+            finally:
+                process.communicate()
 
     @contextlib.contextmanager
     def edited(self, path: str, more: str) -> Iterator[None]:

@@ -77,6 +77,7 @@ class Running:
     output: str = ""
     #: what it waits for, where it stands still
     go_on: Path | None = None
+    ended: PlaybookRun | None = None
 
     @classmethod
     def start(
@@ -115,10 +116,21 @@ class Running:
         os.killpg(self.process.pid, signal.SIGKILL)
 
     def end(self, timeout: float = 300) -> PlaybookRun:
-        """Wait until it has ended, and return how."""
-        output = self.output = self.process.communicate(timeout=timeout)[0]
-        seconds = time.monotonic() - self.started
-        return PlaybookRun(self.process.returncode, output, "", seconds, recap_of(output))
+        """Wait until it has ended, and return how; again where it was waited for before.
+
+        Raises HostError, and kills it, where that takes longer than ``timeout`` seconds.
+        """
+        if self.ended is None:
+            try:
+                self.output = self.process.communicate(timeout=timeout)[0]
+            except subprocess.TimeoutExpired as error:
+                self.kill()
+                self.output = self.process.communicate()[0]
+                raise HostError(f"it did not end in {timeout} s:\n{self.output}") from error
+            seconds = time.monotonic() - self.started
+            numbers = recap_of(self.output)
+            self.ended = PlaybookRun(self.process.returncode, self.output, "", seconds, numbers)
+        return self.ended
 
 
 def run(

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from faults import Fault, Stages, wanted
 
+QUICK = wanted(quick=True)
+
 
 @pytest.fixture(scope="module")
 def stages(provisioned_image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stages]:
@@ -16,9 +18,12 @@ def stages(provisioned_image: str, tmp_path_factory: pytest.TempPathFactory) -> 
         yield made
 
 
-@pytest.mark.parametrize("fault", wanted(quick=True), ids=lambda f: f"{f.name}, {f.step}")
-def test_a_fault(stages: Stages, fault: Fault) -> None:
-    row = stages.try_one(fault)
+@pytest.mark.parametrize(
+    ("fault", "database"),
+    [pytest.param(*each, id=f"{each[0].name} {each[0].step}, {each[1]}") for each in QUICK],
+)
+def test_a_fault(stages: Stages, fault: Fault, database: str) -> None:
+    row = stages.try_one(fault, database)
     assert row.problem == ""
     assert row.failures == []
     assert row.lost == []

@@ -1,0 +1,43 @@
+"""The table of faults: what make test tries of it, and how its page is kept."""
+
+from __future__ import annotations
+
+from faults import DATABASES, DEPLOY, FAULTS, PAGE, QUICK, ROLLBACK, first_cells, wanted, with_row
+
+
+def test_the_quick_part_has_every_step_and_every_database() -> None:
+    quick = wanted(quick=True)
+    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"}
+    assert {database for _, database in quick} == set(DATABASES)
+    assert len(quick) == len(QUICK), "each of them is a fault"
+
+
+def test_no_two_faults_share_a_row() -> None:
+    rows = [(fault.name, fault.step) for fault in FAULTS]
+    assert len(rows) == len(set(rows))
+
+
+def test_words_choose_faults_and_databases() -> None:
+    assert len(wanted()) == sum(len(fault.databases) for fault in FAULTS)
+    assert {database for _, database in wanted(["postgresql"])} == {"postgresql"}
+    chosen = wanted(["sqlite", "inode"])
+    assert {(fault.name, fault.step, database) for fault, database in chosen} == {
+        ("no inode left", "make", "sqlite"),
+        ("no inode left", "build", "sqlite"),
+    }
+
+
+def test_the_page_has_a_row_for_each_fault_and_database() -> None:
+    rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    cells = [f"| {fault.name} | {fault.step} | {database} |" for fault, database in wanted()]
+    assert [first_cells(row) for row in rows[2:]] == [first_cells(each) for each in cells]
+
+
+def test_a_row_is_written_and_the_others_stay() -> None:
+    page = PAGE.read_text()
+    row = "| disk full | build | postgresql | 1 | 2 | 3 | works, 4 s |"
+    written = with_row(page, row).splitlines()
+    changed = set(page.splitlines()) ^ set(written)
+    assert row in written
+    assert all("| disk full | build | postgresql |" in line for line in changed)
+    assert with_row("\n".join(written) + "\n", row).splitlines() == written
