@@ -644,8 +644,11 @@ def journal_lost(site: Site) -> None:
     must(run.returncode == 0 and site.serving() > number, run.output)
 
 
-def current_damaged(site: Site, script: str, says: str = "") -> None:
-    """What the web server follows is gone, so that nothing can serve before the next deploy."""
+def stage_damaged(site: Site, script: str, says: str = "") -> None:
+    """What the release on stage lives of is gone, so that nothing need serve till the next deploy.
+
+    Where that is refused, and ``says`` why, it is tried again with the way out that it names.
+    """
     with site.audience.excuses("read", "write"):
         site.host.shell(f"cd {HOME} && {script}")
         if says:
@@ -656,8 +659,6 @@ def current_damaged(site: Site, script: str, says: str = "") -> None:
 
 def virtualenv_damaged(site: Site, script: str) -> None:
     """A virtualenv was damaged that the serving release has, and that the next one would share."""
-    site.change()  # it takes what the base requires, as all that comes after
-    site.host.playbook("deploy.yml")
     site.host.shell(f"cd {HOME}/current/.venv/ && {script}")
 
 
@@ -907,19 +908,19 @@ FAULTS = [
     Fault("journal damaged by hand", "begin", journal_damaged),
     Fault("journal lost", "begin", journal_lost, "new"),
     Fault(
-        "current removed by hand", "begin", partial(current_damaged, script="rm current"), "either"
+        "current removed by hand", "begin", partial(stage_damaged, script="rm current"), "either"
     ),
     Fault(
         "current points nowhere",
         "begin",
-        partial(current_damaged, script="ln -sfn releases/9999 current"),
+        partial(stage_damaged, script="ln -sfn releases/9999 current"),
         "either",
     ),
     Fault(
         "current points at no release",
         "begin",
         partial(
-            current_damaged,
+            stage_damaged,
             script="ln -sfn /etc current",
             says="which is not a release.*rm -r /srv/playbill/current",
         ),
@@ -929,7 +930,7 @@ FAULTS = [
         "current is a folder",
         "begin",
         partial(
-            current_damaged,
+            stage_damaged,
             script="rm current && mkdir current",
             says="should be a symbolic link.*rm -r /srv/playbill/current",
         ),
@@ -939,21 +940,17 @@ FAULTS = [
         "a virtualenv without its Python",
         "build",
         partial(virtualenv_damaged, script="rm bin/python*"),
-        "new",
     ),
     Fault(
         "a virtualenv without a package",
         "build",
         partial(virtualenv_damaged, script="rm -r lib/python3*/site-packages/sqlparse"),
-        "new",
     ),
     Fault(
         "a virtualenv removed",
         "build",
-        partial(
-            virtualenv_damaged, script='cd .. && rm -r "$(readlink -f /srv/playbill/current/.venv)"'
-        ),
-        "new",
+        partial(stage_damaged, script='rm -r "$(readlink -f current/.venv)"'),
+        "either",
     ),
     Fault("300 releases in a row", "record", lambda site: many(site), "new"),
 ]
@@ -962,8 +959,8 @@ FAULTS = [
 QUICK = {
     ("deploy: controller killed after", "begin"): "postgresql",
     ("repository away", "fetch"): "sqlite",
-    ("deploy: connection cut during", "make"): "postgresql",
-    ("a virtualenv without a package", "build"): "sqlite",
+    ("deploy: controller killed after", "make"): "postgresql",
+    ("deploy: connection cut during", "build"): "sqlite",
     ("deploy: controller killed during", "prepare"): "postgresql",
     ("database stopped during", "migrate"): "postgresql",
     ("the app crashes when it is imported", "prove"): "postgresql",
