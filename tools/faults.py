@@ -327,7 +327,7 @@ def must_refuse(running: Running, says: str) -> None:
 
 FILL = (
     "free=$(df --output=avail --block-size=1 /srv | tail -1); "
-    "fallocate --length $((free - {left})) /srv/filler"
+    "fallocate --length $((free - {left})) /srv/filler{name}"
 )
 
 
@@ -341,7 +341,7 @@ def disk_full(
     big = {"notes/programme.txt": secrets.token_hex(4_000_000), **rebuilt()}
     site.change({**big, **(files or {})})
     with site.stopped("deploy.yml", "after", task) as running:
-        site.host.shell(FILL.format(left=1_500_000))
+        site.host.shell(FILL.format(left=1_500_000, name=""))
     site.host.shell("rm /srv/filler")  # somebody made room
     must_refuse(running, says)
 
@@ -352,9 +352,11 @@ def disk_full_in_a_snapshot(site: Site) -> None:
     wait = f"for i in $(seq 3000); do {begun} && break; sleep 0.01; done"
     site.change(migrations_that("pass"))
     with site.stopped("deploy.yml", "after", DEPLOY["prepare"]) as running:
-        fill = f"{wait}; {FILL.format(left=0)}"
+        # Most of it beforehand, since it has to be quick; and again where another write came first.
+        site.host.shell(FILL.format(left=75_000_000, name=""))
+        fill = f"{wait}; for i in $(seq 100); do {FILL.format(left=0, name=2)} && break; done"
         site.host.run(["sh", "-c", 'nohup sh -c "$0" </dev/null >/dev/null 2>&1 &', fill])
-    site.host.shell("rm /srv/filler")  # somebody made room
+    site.host.shell("rm /srv/filler /srv/filler2")  # somebody made room
     must_refuse(running, "No space left on device")
     must(not site.host.shell(f"{begun} && echo yes || true"), "half of a snapshot was left")
 
