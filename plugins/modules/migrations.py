@@ -220,12 +220,7 @@ def apply(app: App, params: dict[str, Any], journal: Journal, found: Databases) 
         "again": entry["result"] != BUILDING,  # it was on stage before, and went back
     }
     journal.write()
-    failure, done = "", {}
-    try:
-        done = run_migrations(app, number, "apply", params["databases"], params["timeout"])
-        failure = first_failure(done)
-    except GreenroomError as error:
-        failure = str(error)
+    done, failure = attempt(app, params)
     if not failure:
         return {"databases": done, "snapshot": snapshot}
     try:
@@ -234,6 +229,23 @@ def apply(app: App, params: dict[str, Any], journal: Journal, found: Databases) 
         undone = f"What was applied before it could not be taken back: {error}"
     journal.write()
     raise GreenroomError(f"A migration of release {number} failed. {failure}\n{undone}".strip())
+
+
+def attempt(app: App, params: dict[str, Any]) -> tuple[Databases, str]:
+    """Have Django do the step; what it did, and why it failed where it did, or where it died."""
+    try:
+        done = run_migrations(
+            app,
+            params["release"],
+            params["step"],
+            params["databases"],
+            params["timeout"],
+            reverse=params["reverse"],
+            target=params["target"],
+        )
+    except GreenroomError as error:
+        return {}, str(error)
+    return done, first_failure(done)
 
 
 def snapshot_before(app: App, params: dict[str, Any]) -> str:
@@ -264,16 +276,7 @@ def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]
         journal.write()
     if params["maintenance"]:
         switch_on(app, f"migrations are taken back for release {params['to'] or params['release']}")
-    done = run_migrations(
-        app,
-        params["release"],
-        params["step"],
-        params["databases"],
-        params["timeout"],
-        reverse=params["reverse"],
-        target=params["target"],
-    )
-    failure = first_failure(done)
+    done, failure = attempt(app, params)
     if failure:
         raise GreenroomError(
             f"The migrations of release {params['release']} could not be reversed: {failure}\n"
