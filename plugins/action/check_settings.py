@@ -14,6 +14,7 @@ from ansible_collections.greenroom.django.plugins.filter.environment import (
     local_settings_template,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
+    HOOKS,
     NAMES,
     problem_of_template,
     problems,
@@ -56,12 +57,14 @@ def of_hooks(settings: dict[str, Any], loader: DataLoader) -> list[str]:
     found = []
     for name, path in hooks.items() if isinstance(hooks, dict) and folder else ():
         file = Path(str(folder), str(path))
-        if not file.is_file():
+        if name not in HOOKS or not file.is_file():
             continue  # problems() says so
         try:
             tasks = loader.load_from_file(str(file))
         except AnsibleError as error:
-            found.append(f"app_hooks.{name} is {str(path)!r}, which cannot be read: {error}")
+            found.append(
+                f"app_hooks.{name} is {str(path)!r}, which cannot be read: {error.message}"
+            )
             continue
         if not isinstance(tasks, list) or not all(isinstance(task, dict) for task in tasks):
             found.append(f"app_hooks.{name} is {str(path)!r}; it should be a file with tasks.")

@@ -77,6 +77,11 @@ def test_hooks_are_read_before_their_moment(
     assert said in found.get("msg", "")
 
 
+def test_one_thing_is_said_of_a_hook(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    hooks = {"app_hooks": {"whenever": __file__}, "inventory_dir": str(tmp_path)}
+    assert len(run(monkeypatch, **GOOD, **hooks)["msg"].splitlines()) == 2
+
+
 WEB = {"web1": {"ansible_host": "192.0.2.1"}, "web2": {"database_address": "192.0.2.2"}}
 HOSTVARS = {**WEB, "db1": {"ansible_host": "db1.example.com"}}
 
