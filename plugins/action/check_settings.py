@@ -22,9 +22,8 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
 )
 
 ROLES = Path(__file__).parents[2] / "roles"
-LOCAL_SETTINGS = (
-    "app_local_settings_content"  # made of a template, which may have faults of its own
-)
+# Made of a template, which may have faults of its own.
+LOCAL_SETTINGS = "app_local_settings_content"
 
 
 def options_of_roles() -> dict[str, Any]:

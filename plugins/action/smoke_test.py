@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.plugin_utils._smoke import fault
 
 OPTIONS = {
@@ -52,7 +53,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         """Whether somebody has closed the site on the host: then every page is the same."""
         found = self._execute_module(
             module_name="ansible.builtin.stat",
-            module_args={"path": f"/srv/{app}/maintenance"},
+            module_args={"path": App(app).maintenance},
             task_vars=task_vars,
         )
         return bool(found.get("stat", {}).get("exists"))

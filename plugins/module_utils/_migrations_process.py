@@ -368,14 +368,14 @@ class Judge:
             livable, drops = False, None
         return {"livable": livable, "drops": drops}
 
-    def judge_CreateModel(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_CreateModel(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Older code does not know the table; reversing drops it."""
         model = self.after.apps.get_model(self.app_label, operation.name)
         if not model._meta.managed or model._meta.proxy:
             return True, []
         return True, self.rows(model._meta.db_table)
 
-    def judge_AddField(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_AddField(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Older code leaves the column out when it inserts, so that it must do without a value."""
         model = self.after.apps.get_model(self.app_label, operation.model_name)
         field = model._meta.get_field(operation.name)
@@ -393,7 +393,7 @@ class Judge:
             return livable, []
         return livable, self.rows(model._meta.db_table, field, default)
 
-    def judge_AlterField(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_AlterField(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Wider is fine for older code, narrower is not; Django's own words change nothing."""
         old, new = (
             state.apps.get_model(self.app_label, operation.model_name)._meta.get_field(
@@ -416,18 +416,18 @@ class Judge:
             return False, []
         return False, None
 
-    def judge_AlterUniqueTogether(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_AlterUniqueTogether(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Older code may write what a new rule refuses."""
         state = self.before.models[self.app_label, operation.name_lower]
         old = {tuple(names) for names in state.options.get("unique_together") or ()}
         new = {tuple(names) for names in operation.unique_together or ()}
         return new <= old, []
 
-    def judge_AlterIndexTogether(self, _operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_AlterIndexTogether(self, _operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """An index is nothing to older code."""
         return True, []
 
-    def judge_RunSQL(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802
+    def judge_RunSQL(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Known by how its statements begin."""
         livable = all(_HARMLESS_SQL.match(statement) for statement in statements(operation.sql))
         back = statements(operation.reverse_sql)
