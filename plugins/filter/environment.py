@@ -16,13 +16,19 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 ENVIRONMENTS = ("staging", "live")
 
 
-def environment_hosts(groups: Mapping[str, Sequence[str]], target: str = "") -> str:
+def environment_hosts(
+    groups: Mapping[str, Sequence[str]], target: str = "", environment: str = ""
+) -> str:
     """The pattern of hosts that a playbook works on: the group of the inventory's environment.
 
-    ``target`` narrows it down to a host or group in there. Raises AnsibleFilterError where Ansible
-    itself would say "no hosts matched", do nothing, and call that a success.
+    ``target`` narrows it down to a host or group in there. ``environment`` names the one to work
+    on, for a playbook that works on both and is given both inventories. Raises AnsibleFilterError
+    where Ansible itself would say "no hosts matched", do nothing, and call that a success.
     """
     there = [name for name in ENVIRONMENTS if groups.get(name)]
+    if environment:
+        _refuse_all_but_two_environments(groups, environment)
+        there = [environment]
     if not there:
         empty = [name for name in ENVIRONMENTS if name in groups]
         found = (
@@ -47,6 +53,27 @@ def environment_hosts(groups: Mapping[str, Sequence[str]], target: str = "") -> 
             f"There are: {', '.join(sorted(groups[there[0]]))}."
         )
     return f"{there[0]}:&{target}"
+
+
+def _refuse_all_but_two_environments(groups: Mapping[str, Sequence[str]], environment: str) -> None:
+    """What works on both environments needs hosts in each group, and none in both."""
+    if environment not in ENVIRONMENTS:
+        raise AnsibleFilterError(
+            f"environment is {environment!r}; it should be {' or '.join(ENVIRONMENTS)}, or empty."
+        )
+    without = [name for name in ENVIRONMENTS if not groups.get(name)]
+    if without:
+        raise AnsibleFilterError(
+            "This works on both environments, and the inventory has no host in the group "
+            f"{' and none in the group '.join(without)}. Give both: "
+            "-i inventories/staging -i inventories/live"
+        )
+    both = sorted(set(groups["staging"]) & set(groups["live"]))
+    if both:
+        raise AnsibleFilterError(
+            f"{', '.join(both)} {'is' if len(both) == 1 else 'are'} in both groups, staging and "
+            "live, so the variables of the two would be mixed. Name a host in one of them alone."
+        )
 
 
 def environment_file(variables: Mapping[str, str]) -> str:

@@ -98,6 +98,58 @@ def test_no_hosts_is_never_a_success(groups: Any, target: str, said: str) -> Non
     assert said in str(refused.value)
 
 
+BOTH: dict[str, Any] = {
+    "all": ["s1", "l1", "l2"],
+    "staging": ["s1"],
+    "live": ["l1", "l2"],
+    "web": ["l2"],
+}
+
+
+@pytest.mark.parametrize(
+    ("target", "environment", "pattern"),
+    [
+        ("", "staging", "staging"),
+        ("", "live", "live"),
+        ("l2", "live", "live:&l2"),
+        ("web", "live", "live:&web"),
+    ],
+)
+def test_the_hosts_of_one_of_two_environments(target: str, environment: str, pattern: str) -> None:
+    assert environment_hosts(BOTH, target, environment) == pattern
+    assert environment_hosts(BOTH, target, environment=environment) == pattern
+
+
+CALL = " Give both: -i inventories/staging -i inventories/live"
+
+
+@pytest.mark.parametrize(
+    ("groups", "environment", "said"),
+    [
+        (
+            STAGING,
+            "staging",
+            "environments, and the inventory has no host in the group live." + CALL,
+        ),
+        (STAGING, "live", "has no host in the group live." + CALL),
+        ({"live": ["l1"], "staging": []}, "live", "no host in the group staging." + CALL),
+        ({}, "live", "no host in the group staging and none in the group live." + CALL),
+        ({"staging": ["a", "b"], "live": ["b"]}, "live", "b is in both groups, staging and live"),
+        ({"staging": ["a", "b"], "live": ["b", "a"]}, "live", "a, b are in both groups"),
+        (BOTH, "test", "environment is 'test'; it should be staging or live, or empty."),
+    ],
+)
+def test_two_environments_that_are_not_two(groups: Any, environment: str, said: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        environment_hosts(groups, environment=environment)
+    assert said in str(refused.value)
+
+
+def test_the_target_is_in_the_environment() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"^target is 'l1', which is no host or group in"):
+        environment_hosts(BOTH, "l1", "staging")
+
+
 def test_the_environment_file() -> None:
     assert environment_file({"B": 'it\'s "so"', "A": "$1"}) == 'A="\\$1"\nB="it\'s \\"so\\""\n'
 
