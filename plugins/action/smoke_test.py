@@ -8,7 +8,11 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.plugin_utils._smoke import fault
+from ansible_collections.greenroom.django.plugins.module_utils._pages import (
+    faults,
+    listed,
+    visitor,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -32,22 +36,17 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         _, arguments = self.validate_argument_spec(OPTIONS)
         if self._task.check_mode:
             return {"changed": False}
-        address = arguments["address"]
-        base = f"http://{f'[{address}]' if ':' in address else address}:{arguments['port']}"
         pages = arguments["pages"]
-        faults = [found for page in pages if (found := fault(page, base, arguments["host"]))]
-        if not faults:
+        asked = visitor(arguments["address"], arguments["port"], arguments["host"])
+        found = faults(pages, asked)
+        if not found:
             return {"changed": False}
         if self.is_closed(arguments["app"], task_vars):
             return {
                 "changed": False,
                 "warnings": ["No page was tried: the site is in maintenance."],
             }
-        said = "\n".join(f"- {found}" for found in faults)
-        return {
-            "failed": True,
-            "msg": f"Of {len(pages)} pages, these are not as they should be:\n{said}",
-        }
+        return {"failed": True, "msg": listed(found, len(pages))}
 
     def is_closed(self, app: str, task_vars: dict[str, Any] | None) -> bool:
         """Whether somebody has closed the site on the host: then every page is the same."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -96,6 +97,23 @@ def local_settings_template(template: str, folder: str) -> str:
     return str(Path(folder, template) if template else own)
 
 
+def pages_of_the_app(
+    pages: Sequence[Mapping[str, Any]], others: Sequence[str]
+) -> list[Mapping[str, Any]]:
+    """The pages to try that a release answers by itself, without a web server.
+
+    Not those of whole addresses, below the paths of ``others`` (static files and uploads), or that
+    say so: a page with ``green_room: false`` is one in which the web server has a hand.
+    """
+    return [
+        page
+        for page in pages
+        if "path" in page
+        and not str(page["path"]).startswith(tuple(others))
+        and boolean(page.get("green_room", True))
+    ]
+
+
 def python(value: Any) -> str:
     """A value as Python writes it: text, numbers, yes and no, nothing, and lists and dicts of them.
 
@@ -118,5 +136,6 @@ class FilterModule:
             "environment_file": environment_file,
             "environment_hosts": environment_hosts,
             "local_settings_template": local_settings_template,
+            "pages_of_the_app": pages_of_the_app,
             "python": python,
         }

@@ -1,22 +1,33 @@
-# PRIVATE to the collection: asking a site one question, over a unix socket or through the web
-# server.
+# PRIVATE to the collection: asking a site one question, over a unix socket or through a web server.
 from __future__ import annotations
 
 import http.client
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LIMIT = 10 * 2**20  # bytes of a page that are looked at
 
 
 @dataclass
 class Answer:
-    """What came back. ``status`` is None when nothing did, and ``error`` says why."""
+    """What came back. ``status`` is None when nothing did, and ``error`` says why.
+
+    ``headers`` are by their names in lower case, and ``seconds`` is how long it took.
+    """
 
     status: int | None
     reason: str = ""
-    location: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
     error: str | None = None
     seconds: float = 0.0
+
+    @property
+    def location(self) -> str | None:
+        """Where a redirect leads."""
+        return self.headers.get("location")
 
     def __str__(self) -> str:
         if self.status is None:
@@ -39,28 +50,40 @@ class _UnixConnection(http.client.HTTPConnection):
 
 
 def ask(
-    path: str, host: str, *, unix_socket: str | None = None, port: int = 80, timeout: float = 10.0
+    path: str,
+    host: str,
+    *,
+    unix_socket: str | None = None,
+    scheme: str = "",
+    address: str = "127.0.0.1",
+    port: int | None = 80,
+    timeout: float = 10.0,
 ) -> Answer:
     """GET ``path`` as a browser that wants ``host`` would; redirects are answers, not followed.
 
-    Over ``unix_socket`` it says that the visitor came by https, as a web server with TLS does.
+    Over ``unix_socket`` it says that the visitor came by ``scheme``, https unless told otherwise,
+    as a web server does. Else it goes to ``port`` of ``address``, by http unless told otherwise.
     ``timeout`` is in seconds. Never raises: what went wrong is in the answer.
     """
-    connection = (
-        _UnixConnection(unix_socket, timeout)
-        if unix_socket
-        else http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
-    )
     headers = {"Host": host, "User-Agent": "Greenroom", "Connection": "close"}
+    connection: http.client.HTTPConnection
     if unix_socket:
-        headers["X-Forwarded-Proto"] = "https"
+        connection = _UnixConnection(unix_socket, timeout)
+        headers["X-Forwarded-Proto"] = scheme or "https"
         headers["X-Forwarded-For"] = "127.0.0.1"
+    elif scheme == "https":
+        connection = http.client.HTTPSConnection(address, port, timeout=timeout)
+    else:
+        connection = http.client.HTTPConnection(address, port, timeout=timeout)
     started = time.monotonic()
     try:
         connection.request("GET", path, headers=headers)
         response = connection.getresponse()
-        response.read()
-        answer = Answer(response.status, response.reason, response.getheader("Location"))
+        body = response.read(LIMIT)
+        if len(body) < LIMIT and response.length:
+            raise http.client.IncompleteRead(body, response.length)
+        fields = {name.lower(): value for name, value in response.getheaders()}
+        answer = Answer(response.status, response.reason, fields, body.decode("utf-8", "replace"))
     except (OSError, ValueError, http.client.HTTPException) as error:
         answer = Answer(None, error=str(error) or type(error).__name__)
     finally:

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
+from ansible_collections.greenroom.django.plugins.module_utils._pages import Page, faults, listed
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
@@ -39,18 +40,29 @@ def wait_for(
 
 
 def start_and_prove(
-    app: App, service: Systemd, number: int, host: str, path: str, status: int, timeout: float
+    app: App,
+    service: Systemd,
+    number: int,
+    host: str,
+    path: str,
+    status: int,
+    timeout: float,
+    pages: Sequence[Page] = (),
 ) -> Answer:
     """Start a release, and ask for its health page until it answers ``status``; that answer.
 
-    Raises GreenroomError, with the last lines of the release's log, when it does not within
-    ``timeout`` seconds.
+    Then it is asked for ``pages``, as a web server without TLS would ask. Raises GreenroomError,
+    with the last lines of the release's log, when the answer does not come within ``timeout``
+    seconds, or a page is not as it should be.
     """
     started, began = time.monotonic(), time.time()
 
     def asked() -> Answer:
         left = max(1.0, started + timeout - time.monotonic())
         return ask(path, host, unix_socket=app.socket(number), timeout=left)
+
+    def page(wanted: Page) -> Answer:
+        return ask(str(wanted["path"]), host, unix_socket=app.socket(number), scheme="http")
 
     try:
         service.start(number)
@@ -59,6 +71,10 @@ def start_and_prove(
             raise GreenroomError(
                 f"Release {number} did not prove itself: {path} should answer {status}, and what "
                 f"came was {answer}. Its service is {service.state(number)}."
+            )
+        if found := faults(pages, page):
+            raise GreenroomError(
+                f"Release {number} did not prove itself. {listed(found, len(pages))}\n"
             )
         if death := first_death(service.wrote(number, began)):
             raise GreenroomError(

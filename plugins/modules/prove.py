@@ -14,6 +14,7 @@ description:
   - Waits for the first answer until the time is up. An answer with another status is asked for
     twice more, a second apart, and then is a failure; so is a redirect that is not the expected
     status.
+  - Then it asks there for the pages that are listed, as the web server would.
   - A failure says what came, and shows the last lines of the release's own log.
 version_added: 0.1.0
 author:
@@ -43,6 +44,13 @@ options:
     description: How long the release may take until it answers, in seconds.
     type: int
     default: 30
+  pages:
+    description:
+      - Pages that it must answer as well, as M(greenroom.django.smoke_test) has them, each with a
+        path.
+    type: list
+    elements: dict
+    default: []
   service_manager:
     description: What keeps the app's releases running.
     type: str
@@ -92,6 +100,7 @@ OPTIONS = {
     "path": {"type": "str", "default": "/"},
     "status": {"type": "int", "default": 200},
     "timeout": {"type": "int", "default": 30},
+    "pages": {"type": "list", "elements": "dict", "default": []},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
 }
 
@@ -112,6 +121,7 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         params["path"],
         params["status"],
         params["timeout"],
+        params["pages"],
     )
     return {
         "changed": not running,

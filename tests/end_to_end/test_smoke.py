@@ -55,7 +55,7 @@ def story(host: Host, playbill: Example, tmp_path_factory: pytest.TempPathFactor
 
 
 def test_pages_that_are_as_they_should_be(story: Story) -> None:
-    """They are asked for once, and by the controller: the host's own questions come from itself."""
+    """Through the web server they are asked for once, by the controller, and not from the host."""
     story.deploy(PAGES)
     assert story.serves() == 1
     asked = story.host.shell("grep -h 'GET /nowhere/ ' /var/log/nginx/*.log || true").splitlines()
@@ -66,9 +66,9 @@ def test_pages_that_are_as_they_should_be(story: Story) -> None:
 def test_a_page_that_is_not_takes_the_handover_back(story: Story, playbill: Example) -> None:
     playbill.set_branch("staging", "v2")
     wrong = [
-        {"path": "/", "contains": "Nobody says this"},
+        {"path": "/", "contains": "Nobody says this", "green_room": False},
         {"path": "/static/playbill/playbill.css", "headers": {"Cache-Control": "immutable"}},
-        {"path": "/gone/"},
+        {"path": "/gone/", "green_room": False},
     ]
     with Load(story.host) as load:
         run = story.deploy([*PAGES, *wrong], check=False)
@@ -86,9 +86,21 @@ def test_a_page_that_is_not_takes_the_handover_back(story: Story, playbill: Exam
     assert 'name="playbill-version" content="v1"' in story.host.get("/").text
 
 
+def test_a_page_that_is_not_keeps_it_in_the_green_room(story: Story) -> None:
+    """Nobody could have seen it. What the web server answers is not tried there."""
+    wrong = [{"path": "/", "contains": "Nobody says this"}, {"path": "/static/none.css"}]
+    run = story.deploy(wrong, check=False)
+    assert run.returncode != 0
+    said = " ".join(run.stdout.split())
+    assert "Release 3 did not prove itself. Of 1 pages, these are not as they should be:" in said
+    assert "- / should have 'Nobody says this' in it, and has not." in said
+    assert "Release 1 serves, as before." in said
+    assert (story.serves(), story.result(3)) == (1, "failed")
+
+
 def test_a_rehearsal_asks_nobody(story: Story) -> None:
     run = story.deploy([{"url": "http://192.0.2.1/"}], "--check")
-    assert "Would deploy release 3" in run.stdout
+    assert "Would deploy release 4" in run.stdout
 
 
 def test_a_site_in_maintenance(story: Story) -> None:
@@ -96,5 +108,5 @@ def test_a_site_in_maintenance(story: Story) -> None:
     run = story.deploy(PAGES)
     story.host.shell("rm /srv/playbill/maintenance")
     assert "No page was tried: the site is in maintenance." in run.output
-    assert story.serves() == 3
+    assert story.serves() == 4
     assert 'name="playbill-version" content="v2"' in story.host.get("/").text

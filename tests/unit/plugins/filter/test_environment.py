@@ -11,6 +11,7 @@ from ansible_collections.greenroom.django.plugins.filter.environment import (
     environment_file,
     environment_hosts,
     local_settings_template,
+    pages_of_the_app,
     python,
 )
 
@@ -28,6 +29,7 @@ def test_the_names() -> None:
         "environment_hosts": environment_hosts,
         "environment_file": environment_file,
         "local_settings_template": local_settings_template,
+        "pages_of_the_app": pages_of_the_app,
         "python": python,
     }
 
@@ -148,6 +150,21 @@ def test_two_environments_that_are_not_two(groups: Any, environment: str, said: 
 def test_the_target_is_in_the_environment() -> None:
     with pytest.raises(AnsibleFilterError, match=r"^target is 'l1', which is no host or group in"):
         environment_hosts(BOTH, "l1", "staging")
+
+
+def test_the_pages_of_the_app() -> None:
+    its: Any = {"path": "/a/", "status": 404}
+    other: Any = {"path": "/b/", "green_room": "yes"}
+    pages = [
+        its,
+        {"path": "/static/a.css"},
+        {"path": "/media/a.png"},
+        {"url": "https://www.example.com/a/"},
+        {"path": "/login/", "green_room": False},
+        {"path": "/login/", "green_room": "no"},
+        other,
+    ]
+    assert pages_of_the_app(pages, ["/static/", "/media/"]) == [its, other]
 
 
 def test_the_environment_file() -> None:

@@ -7,7 +7,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._http import Answ
 from ansible_collections.greenroom.django.plugins.module_utils._prove import wait_for
 
 NOBODY, GOOD, BAD = Answer(None, error="refused"), Answer(200, "OK"), Answer(500, "Error")
-AWAY = Answer(302, "Found", "/login/")
+AWAY = Answer(302, "Found", {"location": "/login/"})
 
 
 @pytest.mark.parametrize(

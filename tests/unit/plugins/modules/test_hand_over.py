@@ -30,7 +30,7 @@ from ansible_collections.greenroom.django.plugins.modules import hand_over
     ],
 )
 def test_whether_it_is_the_site(status: int | None, location: str | None, good: bool) -> None:
-    answer = Answer(status, "", location)
+    answer = Answer(status, "", {"location": location} if location else {})
     assert hand_over.is_good(answer, 200, "www.example.com") is good
 
 

@@ -8,8 +8,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from ansible_collections.greenroom.django.plugins.plugin_utils import _smoke
-from ansible_collections.greenroom.django.plugins.plugin_utils._smoke import fault
+from ansible_collections.greenroom.django.plugins.module_utils import _pages
+from ansible_collections.greenroom.django.plugins.module_utils._pages import fault, visitor
 
 ANSWERS: dict[str, tuple[int, dict[str, str], str]] = {
     "/": (200, {"Content-Type": "text/html"}, "<h1>Tonight: “Hamlet”</h1>"),
@@ -42,12 +42,12 @@ class Server(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of the server."""
-    monkeypatch.setattr(_smoke, "PAUSE", 0)
+def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """The port of the server."""
+    monkeypatch.setattr(_pages, "PAUSE", 0)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield server.server_port
     server.shutdown()
     server.server_close()
 
@@ -86,28 +86,28 @@ def base(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ),
     ],
 )
-def test_a_page(base: str, page: dict[str, Any], found: str) -> None:
-    assert fault(page, base, "www.example.com") == found
+def test_a_page(port: int, page: dict[str, Any], found: str) -> None:
+    assert fault(page, visitor("127.0.0.1", port, "www.example.com")) == found
 
 
-def test_an_address_of_its_own(base: str) -> None:
+def test_an_address_of_its_own(port: int) -> None:
     """It is asked for in the name that it has."""
-    url = f"{base}/"
-    assert fault({"url": url}, "http://nowhere.invalid", "www.example.com") == (
+    url = f"http://127.0.0.1:{port}/"
+    assert fault({"url": url}, visitor("nowhere.invalid", 80, "www.example.com")) == (
         f"{url} should answer 200, and what came was 421 Misdirected Request."
     )
 
 
-@pytest.mark.parametrize("times", [_smoke.TRIES - 1, _smoke.TRIES])
-def test_one_that_stumbles(base: str, times: int) -> None:
+@pytest.mark.parametrize("times", [_pages.TRIES - 1, _pages.TRIES])
+def test_one_that_stumbles(port: int, times: int) -> None:
     Server.stumbles = times
-    found = fault({"path": "/"}, base, "www.example.com")
-    assert bool(found) == (times == _smoke.TRIES)
+    found = fault({"path": "/"}, visitor("127.0.0.1", port, "www.example.com"))
+    assert bool(found) == (times == _pages.TRIES)
     assert Server.stumbles == 0
 
 
 def test_nobody_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_smoke, "PAUSE", 0)
-    assert fault({"path": "/x"}, "http://127.0.0.1:1", "www.example.com") == (
+    monkeypatch.setattr(_pages, "PAUSE", 0)
+    assert fault({"path": "/x"}, visitor("127.0.0.1", 1, "www.example.com")) == (
         "/x should answer 200, and what came was no answer ([Errno 111] Connection refused)."
     )
