@@ -129,3 +129,37 @@ def test_a_password_that_could_open_nothing_is_not_made(checkout: Checkout) -> N
     assert not (checkout.path / ".secrets").exists()
     view = ["ansible-vault", "view", "group_vars/live/vault.yml"]
     assert "is encrypted already" in checkout.run(*view, check=False).stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (
+            "another\n",
+            "group_vars/live/vault.yml, group_vars/staging/vault.yml cannot be opened with the "
+            "password in .secrets/vault-password: it was encrypted\nwith another one.",
+        ),
+        (" \n", ".secrets/vault-password is empty. Put the password of the vaults there."),
+    ],
+)
+def test_a_password_that_opens_nothing(checkout: Checkout, content: str, said: str) -> None:
+    for environment in ("staging", "live"):
+        checkout.run("tools/secrets", environment)
+    (checkout.path / ".secrets/vault-password").write_text(content)
+    run = checkout.run("tools/vault-password", check=False)
+    assert (run.returncode, run.stdout) == (1, "")
+    assert run.stderr.startswith(said)
+
+
+def test_who_has_no_business_with_live_need_not_open_its_vault(checkout: Checkout) -> None:
+    checkout.run("tools/secrets", "live")
+    file = checkout.path / ".secrets/vault-password"
+    file.unlink()
+    live = checkout.path / "group_vars/live/vault.yml"
+    kept = live.read_text()
+    live.unlink()
+    checkout.run("tools/secrets", "staging")
+    live.write_text(kept)
+    assert checkout.run("tools/vault-password").stdout == file.read_text()
+    live.write_text("$ANSIBLE_VAULT;1.1;AES256\n6e6f2076\n")  # half of one
+    assert checkout.run("tools/vault-password").stdout == file.read_text()
