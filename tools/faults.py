@@ -64,6 +64,15 @@ ROLLBACK = {
 }
 
 
+#: the steps of a restore that can be undone
+RESTORE = {
+    "load": "Load the snapshot into fresh databases",
+    "close": "Close the site, and let what runs finish",
+    "swap": "Have the databases change places",
+    "prove": DEPLOY["prove"],
+}
+
+
 class FaultError(Exception):
     """Greenroom did not do what it promises."""
 
@@ -212,7 +221,7 @@ class Site:
             wait_until(
                 self.host,
                 "test $(systemctl list-units --plain --no-legend 'playbill@*' | wc -l) = 1 && echo",
-                20,
+                60,  # a worker that hangs is given half a minute
             )
         must(self.running() == {number}, f"{self.running()} run, and only {number} should")
         must(self.host.run(["test", "-e", LOCK], check=False).returncode, "the lock was left")
@@ -526,14 +535,19 @@ def cut_the_connection(site: Site, running: Running) -> None:
     must("UNREACHABLE" in running.output, running.output)
 
 
-def cut_the_power(site: Site, running: Running, while_it_works: bool = False) -> None:
-    """The host loses its power, and comes back when the run has failed."""
-    if while_it_works:
-        at_work(site, running, REVERSE)
+def lose_power(site: Site, running: Running) -> None:
+    """The host loses its power while the site is closed, and comes back as closed as it was."""
     site.host.kill()
     running.let_go()
     running.end()
     power_on(site, 503)
+
+
+def cut_the_power(site: Site, running: Running, while_it_works: bool = False) -> None:
+    """The host loses its power, and comes back when the run has failed."""
+    if while_it_works:
+        at_work(site, running, REVERSE)
+    lose_power(site, running)
 
 
 def stop_the_database(site: Site, running: Running) -> None:
@@ -542,6 +556,43 @@ def stop_the_database(site: Site, running: Running) -> None:
     with site.without_database():
         running.end()
     must_refuse(running, "could not be reversed|Django did not get through")
+
+
+def restoring(
+    site: Site,
+    task: str,
+    happen: Callable[[Site, Running], None] | None = None,
+    moment: str = "after",
+    playbook: str = "restore.yml",
+) -> None:
+    """Something happens to a run that puts a snapshot back; the next run has all rows again.
+
+    Without ``happen``, the controller is gone. What a restore loses on purpose is not lost here:
+    it had not come to its end.
+    """
+    site.host.playbook("backup.yml")
+    name = site.host.shell(f"ls --sort=time {HOME}/backups | head -1").strip()
+    arguments = ["-e", f"snapshot={name}"]
+    if playbook == "rollback.yml":
+        arguments += ["-e", "database=restore"]
+    with site.audience.excuses("read", "write"):
+        with site.stopped(playbook, moment, task, *arguments) as running:
+            if moment == "before":
+                at_work(site, running, task)
+            if happen:
+                happen(site, running)
+            else:
+                running.kill()
+        must(running.process.returncode, f"it came to its end:\n{running.output}")
+        run = site.run("deploy.yml")  # of what serves: there is nothing to do but to undo
+        must(run.returncode == 0, run.output)
+        wait_for_answer(site)
+
+
+def cut_meanwhile(site: Site, running: Running) -> None:
+    """The network is gone while a step works, which goes on."""
+    with site.host.disconnected(3):
+        running.end()
 
 
 def database_stopped(
@@ -624,7 +675,7 @@ def lock_of_another_machine(site: Site) -> None:
         },
     )
     must(running.end().returncode == -signal.SIGKILL, "it lives")
-    refused(site, f"bob@.* is deploying .* If it is dead: rm {LOCK}")
+    refused(site, f"bob@.* is at work here, .* If it is dead: rm {LOCK}")
     site.host.shell(f"touch -d '61 minutes ago' {LOCK}")
 
 
@@ -767,6 +818,12 @@ def reversal(
     return Fault(f"rollback: {name}", "reverse", act, databases=databases)
 
 
+def restore_fault(name: str, step: str, playbook: str = "restore.yml", **options: Any) -> Fault:
+    """What can happen to a run that puts a snapshot back."""
+    act = partial(restoring, task=RESTORE[step], playbook=playbook, **options)
+    return Fault(f"{playbook.removesuffix('.yml')}: {name}", step, act)
+
+
 NEVER = ("-e", "app_health_timeout=5")
 FAULTS = [
     *life("deploy.yml", DEPLOY),
@@ -780,6 +837,15 @@ FAULTS = [
     reversal("host rebooted during", partial(cut_the_power, while_it_works=True), moment="before"),
     reversal(
         "database stopped during", stop_the_database, moment="before", databases=["postgresql"]
+    ),
+    *(restore_fault("controller killed after", step) for step in RESTORE),
+    *(restore_fault("controller killed during", step, moment="before") for step in RESTORE),
+    restore_fault("connection cut during", "swap", happen=cut_meanwhile, moment="before"),
+    restore_fault("host rebooted after", "swap", happen=lose_power),
+    restore_fault("with its database, controller killed after", "swap", "rollback.yml"),
+    restore_fault("with its database, controller killed after", "prove", "rollback.yml"),
+    restore_fault(
+        "with its database, host rebooted after", "swap", "rollback.yml", happen=lose_power
     ),
     *(
         Fault("host rebooted after", step, partial(rebooted, task=DEPLOY[step]), serves)
