@@ -8,15 +8,15 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
-from ansible_collections.greenroom.django.plugins.plugin_utils._merge import MERGES
 from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
 
 OPTIONS = {
     "repository": {"type": "str", "required": True},
     "branch": {"type": "str", "required": True},
     "into": {"type": "str", "required": True},
-    "source_control": {"type": "str", "choices": list(MERGES), "default": "git"},
+    "source_control": {"type": "str", "choices": list(CLONES), "default": "git"},
 }
 
 
@@ -45,7 +45,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         branch, into = arguments["branch"], arguments["into"]
         rehearsed = bool(self._task.check_mode)
         try:
-            merged = MERGES[arguments["source_control"]](
+            merged = CLONES[arguments["source_control"]].merge(
                 arguments["repository"], branch, into, push=not rehearsed
             )
         except GreenroomError as error:

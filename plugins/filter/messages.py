@@ -7,6 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from ansible.errors import AnsibleFilterError
+
 
 def age(seconds: float) -> str:
     """How long ago, in the largest unit that has two of it: ``45 s``, ``3 min``, ``26 h``."""
@@ -32,6 +34,10 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
         state = "serves" if on_stage else release["result"]
         if release["back"] and not on_stage:
             state += ", can be gone to"
+        if release.get("tests"):
+            state += f", tests {release['tests']['result']}"
+        if release.get("gate"):
+            state += f", gate {release['gate']}"
         rows.append(
             (
                 "*" if on_stage else "",
@@ -85,6 +91,38 @@ def snapshot_table(snapshots: Sequence[Mapping[str, Any]], host: str, app: str) 
     return table(head, rows)
 
 
+def promotable(statuses: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> dict[str, Any]:
+    """The release that serves on all hosts of staging, as the module status has it.
+
+    Raises AnsibleFilterError where they are not of one mind, or something is not well.
+    """
+    found: list[str] = []
+    serving: dict[str, Mapping[str, Any]] = {}
+    for host, status in zip(hosts, statuses):
+        if not status:
+            found.append(f"{host} was not asked, as with --limit")
+            continue
+        if status["locked"]:
+            found.append(f"{status['locked']} is at work on {host}")
+        if status["health"] != "healthy":
+            found.append(f"{host}: {status['health']}")
+        if status["database"]:
+            found.append(f"{host}: {status['database']}")
+        serving[host] = next(
+            (each for each in status["releases"] if each["number"] == status["serving"]), {}
+        )
+    if len({(each.get("number"), each.get("revision")) for each in serving.values()}) > 1:
+        shown = (
+            f"{h} {r.get('number', 0)} ({r.get('revision', '')[:10]})" for h, r in serving.items()
+        )
+        found.append(f"its hosts do not serve the same release: {', '.join(shown)}")
+    if found:
+        raise AnsibleFilterError(
+            f"Staging is not fit to be put live; nothing was changed: {'; '.join(found)}."
+        )
+    return dict(serving[hosts[0]])
+
+
 def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> str:
     """How a restore ended, in a few sentences; in check mode, how it would."""
     if rehearsed:
@@ -121,6 +159,7 @@ class FilterModule:
         """What Ansible asks for."""
         return {
             "outcome": outcome,
+            "promotable": promotable,
             "restored": restored,
             "snapshot_table": snapshot_table,
             "status_table": status_table,

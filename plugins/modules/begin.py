@@ -110,6 +110,10 @@ serving:
   description: The number of the release that is on stage, 0 where there is none.
   returned: success
   type: int
+revision:
+  description: The revision of that release, empty where there is none.
+  returned: success
+  type: str
 repaired:
   description: What was put right of what an earlier run left behind, a sentence each.
   returned: success
@@ -227,6 +231,7 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "by": params["by"],
         "last_number": max(journal.last_number(), highest_on_disk(app)),
         "serving": serving or 0,
+        "revision": (journal.find(serving) or {}).get("revision", ""),
         "repaired": repaired,
         "changed": bool(repaired),
     }

@@ -105,6 +105,20 @@ options:
         the same revision. No secrets, those are in the environment file.
     type: dict
     default: {}
+  gate:
+    description:
+      - Whether the revision must have passed its functional tests elsewhere before a release of it
+        is made. V(closed) refuses one of which that is not known, from O(tests) or from an earlier
+        release in the journal. V(open) lets it through, and V(none) asks for nothing.
+      - A gate that was opened for a release is in the journal.
+    type: str
+    choices: [none, open, closed]
+    default: none
+  tests:
+    description: How the functional tests of the revision ended elsewhere, as
+      M(greenroom.django.record_tests) has it; empty where that is not known.
+    type: dict
+    default: {}
   source_control:
     description: What the repository is.
     type: str
@@ -215,6 +229,8 @@ OPTIONS = {
     "virtualenv": {"type": "dict", "apply_defaults": True, "options": VIRTUALENV_OPTIONS},
     "shared_paths": {"type": "list", "elements": "str", "default": []},
     "settings": {"type": "dict", "default": {}},
+    "gate": {"type": "str", "choices": ["none", "open", "closed"], "default": "none"},
+    "tests": {"type": "dict", "default": {}},
     "source_control": {"type": "str", "choices": ["git"], "default": "git"},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
 }
@@ -287,6 +303,32 @@ def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
     path = posixpath.join(folder, *module.split("."))
     return any(
         source.read(revision, name) is not None for name in (f"{path}.py", f"{path}/__init__.py")
+    )
+
+
+def pass_gate(journal: Journal, revision: str, params: dict[str, Any]) -> dict[str, Any]:
+    """What the journal is to say of a revision's functional tests, and of the gate.
+
+    Raises GreenroomError where the gate is closed to it.
+    """
+    if params["gate"] == "none":
+        return {}
+    known = [e["tests"] for e in journal.entries if e["revision"] == revision and "tests" in e]
+    tests = params["tests"] or (known[-1] if known else {})
+    if tests.get("result") == "passed":
+        return {"tests": tests}
+    if params["gate"] == "open":
+        return {**({"tests": tests} if tests else {}), "gate": f"opened by {params['by']}"}
+    why = (
+        f"failed there ({tests['command']}, run by {tests['by']})"
+        if tests
+        else "have not passed there, as far as is known here"
+    )
+    raise GreenroomError(
+        f"The gate is closed to revision {revision[:12]}: live takes what has passed its "
+        f"functional tests on staging, and those of this revision {why}. Deploy it on staging, and "
+        "then: ansible-playbook -i inventories/staging -i inventories/live promote.yml. To let it "
+        "through as it is: -e gate=open"
     )
 
 
@@ -427,6 +469,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "needed": False,
             "changed": False,
         }
+    admitted = pass_gate(journal, revision, params)
     result["diff"] = {
         "before": on_stage,
         "after": f"release {number} of {revision[:12]}\n"
@@ -444,6 +487,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
                 "started": int(time.time()),
                 "before": serving,
                 "result": BUILDING,
+                **admitted,
             }
         )
         journal.write()

@@ -80,8 +80,9 @@ locked:
 releases:
   description:
     - Those on disk and the newest failure, newest first. Each has C(number), C(revision),
-      C(subject), C(by), C(result), C(age) (seconds since it was made) and C(back) (whether a
-      rollback can go there).
+      C(subject), C(by), C(result), C(age) (seconds since it was made), C(back) (whether a
+      rollback can go there), and where they are known C(tests) (how its functional tests ended)
+      and C(gate) (who opened it).
   returned: success
   type: list
   elements: dict
@@ -162,6 +163,7 @@ def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
                 },
                 "age": int(now - entry.get("started", now)),
                 "back": entry["number"] in back,
+                **{key: entry[key] for key in ("tests", "gate") if key in entry},
             }
             for entry in sorted(shown, key=lambda entry: -entry["number"])
         ],

@@ -16,6 +16,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
     environment_problem,
     kind_of,
 )
+from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import is_there
 
 HOOKS = (
     "before_build",
@@ -118,12 +119,22 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_branch": ("the name of a branch", _is_rev),
     "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
     "merge": ("the name of a branch", _is_rev),
-    "checkout_merge_repository": (
+    "checkout_controller_repository": (
         "git@host:path, ssh://…, https://… without a password in it, an absolute path on this "
         "machine, or empty",
         _or_empty(_is_repository),
     ),
     "wait": ("a number of seconds, 0 to 86400", _between(0, 86400)),
+    "gate": ("open, or not set", _one_of("open")),
+    "app_functional_tests": (
+        "a command, with its quotes in pairs, or empty",
+        _or_empty(_is_command),
+    ),
+    "app_functional_tests_timeout": ("a number of seconds, 1 at least", _between(1)),
+    "app_url": (
+        "https://… or http://…, without a path",
+        _matches(r"https?://[A-Za-z0-9.:\[\]-]+"),
+    ),
     "app_manage": (
         "a path inside the tree that ends in .py",
         _is_python_file,
@@ -193,10 +204,19 @@ RULES_OF_PAGES: dict[str, tuple[str, Check]] = {
             isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values())
         ),
     ),
+    "green_room": ("yes or no", _is_boolean),
 }
 
 # All that problems() looks at.
-NAMES = [*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"]
+NAMES = [
+    *RULES,
+    *RULES_OF_ITEMS,
+    "app_env",
+    "app_environment",
+    "app_hooks",
+    "inventory_dir",
+    "release_action",
+]
 
 
 def problems(
@@ -212,7 +232,7 @@ def problems(
     found = list(mistyped.values())
     for name, (should, is_right) in RULES.items():
         if name in settings and not is_right(settings[name]):
-            found.append(f"{name} is {_shown(name, settings[name])}; it should be {should}.")
+            found.append(f"{name} is {_shown(settings[name])}; it should be {should}.")
     for name, (should, is_right) in RULES_OF_ITEMS.items():
         items = settings.get(name, [])
         if not _is_of_type["list"](items):
@@ -234,7 +254,9 @@ def problems(
         )
     return (
         found
+        + _problems_of_words(settings)
         + _problems_of_merge(settings)
+        + _problems_of_functional_tests(settings)
         + _problems_of_pages(settings.get("app_smoke_pages", []))
         + _problems_of_local_settings(settings)
         + _problems_of_environment(settings.get("app_env", {}))
@@ -242,14 +264,9 @@ def problems(
     )
 
 
-def _shown(name: str, value: Any) -> str:
+def _shown(value: Any) -> str:
     """A wrong value for a message; what may be a password in an address is left out."""
-    text = str(value)
-    return (
-        repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", text))
-        if name.endswith("_repository")
-        else repr(text)
-    )
+    return repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", str(value)))
 
 
 # What PostgreSQL, or its package, has for itself.
@@ -336,7 +353,7 @@ def _problems_of_types(
             is_right = _is_of_type.get(kind, lambda _: True)(value)
             should = RULES[name][0] if name in RULES else _type_in_words.get(kind, kind)
         if not is_right:
-            what = f"of type {kind_of(value)}" if option.get("no_log") else _shown(name, value)
+            what = f"of type {kind_of(value)}" if option.get("no_log") else _shown(value)
             found[name] = f"{name} is {what}; it should be {should}."
     return found
 
@@ -425,12 +442,63 @@ def _problems_of_local_settings(settings: Mapping[str, Any]) -> list[str]:
     return found
 
 
+# Words of the command line that only some playbooks know, and what the others would make of them.
+_PLAYBOOKS = {
+    "merge": (["deploy"], "deploy.yml merges a branch"),
+    "rev": (["deploy", "rollback"], "deploy.yml and rollback.yml go to one"),
+    "gate": (["deploy", "promote"], "deploy.yml and promote.yml pass it"),
+}
+
+
+def _problems_of_words(settings: Mapping[str, Any]) -> list[str]:
+    """A word that this playbook would not listen to: who gives one means it."""
+    action = settings.get("release_action")
+    return [
+        f"{name} is {str(settings[name])!r}, and {action}.yml takes none; {who}."
+        for name, (actions, who) in _PLAYBOOKS.items()
+        if action and settings.get(name) and action not in actions
+    ]
+
+
+def _problems_of_functional_tests(settings: Mapping[str, Any]) -> list[str]:
+    """What would keep the user's tests from being run, after a deploy of staging."""
+    command = str(settings.get("app_functional_tests") or "")
+    if settings.get("release_action") == "functional_tests":
+        if settings.get("app_environment") != "staging":
+            return [
+                "Functional tests write what they like, so they run on staging; this is live. Give "
+                "the other inventory: -i inventories/staging"
+            ]
+        if not command:
+            return ["app_functional_tests is empty; it should be the command that runs your tests."]
+    if settings.get("app_environment") != "staging" or not command or not _is_command(command):
+        return []
+    found = _problems_of_reach(settings, "app_functional_tests needs")
+    if not is_there(command):
+        found.append(
+            f"app_functional_tests is {command!r}, and {shlex.split(command)[0]} is no program of "
+            "this machine, where the tests run."
+        )
+    return found
+
+
+def _problems_of_reach(settings: Mapping[str, Any], needs: str) -> list[str]:
+    """Whether the controller can reach the repository; what ``needs`` to."""
+    repository = str(settings.get("app_repository"))
+    if settings.get("checkout_controller_repository") or not re.match("/|file:", repository):
+        return []
+    path = repository.removeprefix("file://")
+    return [
+        f"app_repository is {repository!r}, a path on the host, and {needs} to reach it from this "
+        f"machine: set checkout_controller_repository, such as ssh://you@host{path}."
+    ]
+
+
 def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
     """What is wrong with the wish to merge a branch first, with -e merge=NAME."""
     if "merge" not in settings or not _is_rev(settings["merge"]):
         return []
     branch, into = str(settings["merge"]), str(settings.get("app_branch"))
-    repository = str(settings.get("app_repository"))
     found = []
     if settings.get("rev"):
         found.append(
@@ -442,13 +510,7 @@ def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
             f"merge is {branch!r}, which is the branch of this environment itself; it should be "
             "another one."
         )
-    if re.match("/|file:", repository) and not settings.get("checkout_merge_repository"):
-        path = repository.removeprefix("file://")
-        found.append(
-            f"app_repository is {repository!r}, a path on the host, and merge needs to reach it "
-            f"from this machine: set checkout_merge_repository, such as ssh://you@host{path}."
-        )
-    return found
+    return found + _problems_of_reach(settings, "merge needs")
 
 
 def _problems_of_environment(variables: Any) -> list[str]:

@@ -55,7 +55,7 @@ WRONG: dict[str, list[Any]] = {
     "app_branch": [*HOSTILE, "a..b", "a//b", "a@{1}", "a/", "a.lock", "a:b", "a~1", "a^"],
     "rev": [*HOSTILE, "a..b", "HEAD:manage.py", "v1^{tree}"],
     "merge": [*HOSTILE, "", "a..b", "a:b", "+a", "--upload-pack=id"],
-    "checkout_merge_repository": [*HOSTILE, "playbill.git", "ext::sh -c id"],
+    "checkout_controller_repository": [*HOSTILE, "playbill.git", "ext::sh -c id"],
     "app_repository": [
         *HOSTILE,
         "playbill.git",

@@ -30,7 +30,7 @@ class Story:
             f"[core]\n sshCommand = {json.dumps(ssh)}\n"
         )
         self.settings = json.loads(host.last_inventory.read_text())
-        self.set(checkout_merge_repository=f"ssh://deploy@{host.address}{ON_HOST}")
+        self.set(checkout_controller_repository=f"ssh://deploy@{host.address}{ON_HOST}")
 
     def set(self, **settings: Any) -> None:
         """Change settings."""
@@ -148,10 +148,10 @@ def test_a_branch_that_is_not_there(story: Story) -> None:
 
 def test_a_repository_that_cannot_be_reached(story: Story) -> None:
     good = f"ssh://deploy@{story.host.address}{ON_HOST}"
-    story.set(checkout_merge_repository=f"ssh://nobody@{story.host.address}{ON_HOST}")
+    story.set(checkout_controller_repository=f"ssh://nobody@{story.host.address}{ON_HOST}")
     said = story.refuse("-e", "merge=feature/curtain")
-    story.set(checkout_merge_repository=good)
-    assert "git clone failed on this machine, where the merge is made; nothing was pushed" in said
+    story.set(checkout_controller_repository=good)
+    assert "git clone failed on this machine, in a clone of its own; nothing was pushed" in said
     assert "Permission denied (publickey)" in said
 
 
@@ -163,9 +163,9 @@ def test_settings_that_do_not_go_together(story: Story) -> None:
         "-e", "merge=staging"
     )
     good = f"ssh://deploy@{story.host.address}{ON_HOST}"
-    story.set(checkout_merge_repository="")
+    story.set(checkout_controller_repository="")
     said = story.refuse("-e", "merge=feature/curtain")
-    story.set(checkout_merge_repository=good)
+    story.set(checkout_controller_repository=good)
     assert f"such as ssh://you@host{ON_HOST}." in said
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
-from ansible_collections.greenroom.django.plugins.plugin_utils._merge import MERGES
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
 
 from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
 
@@ -26,9 +26,9 @@ def test_the_answers_are_the_files_that_are_there(question: str, register: dict[
     assert sorted(choices) == sorted(files) == sorted(register)
 
 
-def test_every_source_control_can_merge() -> None:
-    files = {path.stem for path in ROOT.glob("plugins/plugin_utils/_merge/*.py")} - {"__init__"}
-    assert MERGES.keys() == SOURCES.keys() == files
+def test_the_controller_can_clone_what_every_source_control_has() -> None:
+    files = {path.stem for path in ROOT.glob("plugins/plugin_utils/_clone/*.py")} - {"__init__"}
+    assert CLONES.keys() == SOURCES.keys() == files
 
 
 def test_the_databases_are_the_files_that_are_there() -> None:

@@ -18,7 +18,7 @@ from tests.unit.roles.project import COLLECTION, MODULES, ROLES, ROOT, load, mod
 FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
 # These are done on the controller, by the action plugin alone.
-ON_THE_CONTROLLER = {"check_settings", "merge", "show", "smoke_test"}
+ON_THE_CONTROLLER = {"check_settings", "functional_tests", "merge", "show", "smoke_test"}
 
 
 def documentation(name: str, part: str = "DOCUMENTATION") -> Any:

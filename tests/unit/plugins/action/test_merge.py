@@ -57,7 +57,7 @@ def test_it_says_what_it_did(
         asked.append((*arguments, push))
         return Merged("0123456789abcdef", changed, COMMITS if changed else [])
 
-    monkeypatch.setattr(merge, "MERGES", {"git": git})
+    monkeypatch.setattr(merge, "CLONES", {"git": SimpleNamespace(merge=git)})
     assert Action(check).run() == {
         "changed": changed,
         "revision": "0123456789abcdef",
@@ -71,6 +71,6 @@ def test_it_says_why_not(monkeypatch: pytest.MonkeyPatch, said: list[str]) -> No
     def refuse(*_: str, push: bool) -> Merged:
         raise GreenroomError(f"They don't go together, {push}.")
 
-    monkeypatch.setattr(merge, "MERGES", {"git": refuse})
+    monkeypatch.setattr(merge, "CLONES", {"git": SimpleNamespace(merge=refuse)})
     assert Action(False).run() == {"failed": True, "msg": "They don't go together, True."}
     assert said == []

@@ -3,10 +3,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible.errors import AnsibleFilterError
 from ansible_collections.greenroom.django.plugins.filter.messages import (
     FilterModule,
     age,
     outcome,
+    promotable,
     restored,
     size,
     snapshot_table,
@@ -17,6 +19,7 @@ from ansible_collections.greenroom.django.plugins.filter.messages import (
 def test_the_names() -> None:
     assert FilterModule().filters() == {
         "outcome": outcome,
+        "promotable": promotable,
         "restored": restored,
         "snapshot_table": snapshot_table,
         "status_table": status_table,
@@ -177,3 +180,44 @@ def test_a_restore() -> None:
         "When nobody needs that any more: restore.yml -e drop_replaced=true",
     ]
     assert restored({}, "7-x", True) == "Would put the snapshot 7-x back: it is whole, and fits."
+
+
+def on(number: int, **different: Any) -> dict[str, Any]:
+    """The status of a host of staging."""
+    well = {"serving": number, "health": "healthy", "locked": "", "database": ""}
+    return {**well, "releases": [release(9, "failed", False), release(number, "good", False)]} | (
+        different
+    )
+
+
+def test_what_may_be_put_live() -> None:
+    found = promotable([on(3), on(3)], ["s1", "s2"])
+    assert (found["number"], found["revision"]) == (3, "3" * 40)
+
+
+@pytest.mark.parametrize(
+    ("statuses", "why"),
+    [
+        ([on(3), {}], "s2 was not asked, as with --limit."),
+        ([on(3), on(4)], "its hosts do not serve the same release: s1 3 (3333333333), s2 4 (44444"),
+        (
+            [on(3, health="500 Oops; its service is active"), on(3)],
+            "s1: 500 Oops; its service is a",
+        ),
+        ([on(3), on(3, locked="bob@desk")], "bob@desk is at work on s2."),
+        ([on(3), on(3, database="the database lacks a.0002")], "s2: the database lacks a.0002."),
+        ([on(3), on(0, health="nothing serves")], "s2: nothing serves; its hosts do not serve the"),
+    ],
+)
+def test_what_may_not(statuses: list[dict[str, Any]], why: str) -> None:
+    with pytest.raises(AnsibleFilterError) as refused:
+        promotable(statuses, ["s1", "s2"])
+    said = "Staging is not fit to be put live; nothing was changed: "
+    assert refused.value.message.startswith(said + why)
+
+
+def test_the_table_tells_of_tests_and_gate() -> None:
+    tested = {"tests": {"result": "failed"}, "gate": "opened by ada@laptop"}
+    status = on(3, releases=[release(3, "good", False, **tested)])
+    shown = status_table(status, "s1", "blog")
+    assert "serves, tests failed, gate opened by ada@laptop  Change 3" in shown

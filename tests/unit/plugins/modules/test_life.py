@@ -26,6 +26,7 @@ from ansible_collections.greenroom.django.plugins.modules import (
     find_release,
     hand_over,
     record,
+    record_tests,
     release,
     status,
     unlock,
@@ -34,6 +35,17 @@ from ansible_collections.greenroom.django.plugins.modules import (
 from tests.unit.conftest import defaults_of, give_virtualenv
 from tests.unit.repository import Repository
 
+MODULES = (
+    abandon,
+    begin,
+    find_release,
+    hand_over,
+    record,
+    record_tests,
+    release,
+    status,
+    unlock,
+)
 MANAGE = 'os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
 
 
@@ -86,7 +98,7 @@ class Host:
         files = {"manage.py": MANAGE, "site_/settings.py": "", "data/seed": "rows"}
         self.repository.commit("Start", files)
         self.runs, self.fetches = 0, False
-        for module in (abandon, begin, find_release, hand_over, record, release, status, unlock):
+        for module in MODULES:
             patch.setattr(module, "App", lambda _: app)
             if hasattr(module, "service_of"):
                 patch.setattr(module, "service_of", lambda *_: self.services)
@@ -101,11 +113,14 @@ class Host:
         params |= {"app": "blog", "token": f"run-{self.runs}", "by": "ada@laptop", "dead": dead}
         return begin.begin(params, check)
 
-    def make(self, begun: dict[str, Any], rev: str = "live", check: bool = False) -> dict[str, Any]:
+    def make(
+        self, begun: dict[str, Any], rev: str = "live", check: bool = False, **more: Any
+    ) -> dict[str, Any]:
         self.repository.fetch()
         params = defaults_of(release)
         params |= {"app": "blog", "rev": rev, "by": begun["by"], "number": begun["last_number"] + 1}
         params |= {"environment": 'A="1"\n', "shared_paths": ["data/", "db.sqlite3"]}
+        params |= more
         made = release.release(params, check)
         if made["needed"] and not check:
             give_virtualenv(self.app, made["number"])
@@ -158,6 +173,14 @@ class Host:
         self.take_stage(chosen["number"])
         self.record(begun, chosen["number"], "rollback")
         return chosen["number"], chosen["direction"]
+
+    def status(self) -> dict[str, Any]:
+        params = {"app": "blog", "host": "a.example", "path": "/", "status": 200}
+        params |= {"databases": ["default"]}
+        return status.status({**params, "service_manager": "systemd"}, False)
+
+    def journal(self) -> Journal:
+        return Journal.read(self.app.journal)
 
     def results(self) -> dict[int, str]:
         return {e["number"]: e["result"] for e in Journal.read(self.app.journal).entries}
@@ -477,12 +500,7 @@ def test_a_host_that_was_not_prepared(host: Host) -> None:
 
 
 def test_the_status_tells_all_that(host: Host) -> None:
-    def ask() -> dict[str, Any]:
-        params = {"app": "blog", "host": "a.example", "path": "/", "status": 200}
-        params |= {"databases": ["default"]}
-        return status.status({**params, "service_manager": "systemd"}, False)
-
-    assert ask() == {
+    assert host.status() == {
         "changed": False,
         "serving": 0,
         "health": "nothing serves",
@@ -494,7 +512,7 @@ def test_the_status_tells_all_that(host: Host) -> None:
     host.deploy("Second")
     host.roll_back()
     begun = host.begin()
-    found = ask()
+    found = host.status()
     assert (found["serving"], found["locked"]) == (1, "ada@laptop")
     assert found["health"] == (
         "no answer ([Errno 2] No such file or directory); its service is active"
@@ -524,4 +542,64 @@ def test_a_handover_behind_closed_doors(host: Host) -> None:
     journal.write()
     host.take_stage(1)
     assert (host.app.serving(), is_on(host.app)) == (1, False)
+    host.abandon(begun, number)
+
+
+PASSED = {"result": "passed", "by": "ada@laptop", "at": 5, "command": "pytest x"}
+FAILED_TESTS = {**PASSED, "result": "failed"}
+
+
+def test_how_functional_tests_ended_is_in_the_journal(host: Host) -> None:
+    number = host.deploy()
+    for ended in (FAILED_TESTS, PASSED):
+        params = {"app": "blog", "release": number, **ended}
+        assert record_tests.record_tests(params, True) == {"changed": True}
+        assert host.journal().get(number).get("tests") != ended
+        record_tests.record_tests(params, False)
+        assert host.journal().get(number)["tests"] == ended
+    assert host.status()["releases"][0]["tests"] == PASSED
+
+
+@pytest.mark.parametrize(
+    ("tests", "why"),
+    [
+        ({}, "those of this revision have not passed there, as far as is known here."),
+        (FAILED_TESTS, "those of this revision failed there (pytest x, run by ada@laptop)."),
+    ],
+)
+def test_a_gate_that_is_closed(host: Host, tests: dict[str, Any], why: str) -> None:
+    for check in (True, False):
+        begun = host.begin(check)
+        with pytest.raises(GreenroomError, match=r"^The gate is closed to revision ") as refused:
+            host.make(begun, check=check, gate="closed", tests=tests)
+        assert why in str(refused.value)
+        assert host.journal().entries == []
+    opened = host.make(begun, gate="open", tests=tests)
+    entry = host.journal().get(opened["number"])
+    assert entry["gate"] == "opened by ada@laptop"
+    assert entry.get("tests", {}) == tests
+    host.abandon(begun, opened["number"])
+
+
+def test_the_gate_knows_what_has_passed(host: Host) -> None:
+    """From elsewhere; and from then on, for another release of the same revision."""
+    begun = host.begin()
+    first = host.make(begun, gate="closed", tests=PASSED)["number"]
+    host.take_stage(first)
+    host.record(begun, first, "deploy")
+    begun = host.begin()
+    again = host.make(begun, gate="closed", environment='A="2"\n')["number"]
+    assert again > first
+    assert [entry["tests"] for entry in host.journal().entries] == [PASSED, PASSED]
+    assert not any("gate" in entry for entry in host.journal().entries)
+    host.abandon(begun, again)
+    begun = host.begin()
+    assert host.make(begun, gate="closed")["number"] == first
+    unlock.unlock({"app": "blog", "holder": begun["token"]}, False)
+
+
+def test_without_a_gate_nothing_is_asked(host: Host) -> None:
+    begun = host.begin()
+    number = host.make(begun, tests=PASSED)["number"]
+    assert not {"tests", "gate"} & set(host.journal().get(number))
     host.abandon(begun, number)

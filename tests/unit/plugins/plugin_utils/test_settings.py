@@ -117,8 +117,22 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_branch": REVS,
     "rev": ([*REVS[0], ""], REVS[1]),
     "merge": REVS,
-    "checkout_merge_repository": (["", *REPOSITORIES[0]], [r for r in REPOSITORIES[1] if r]),
+    "checkout_controller_repository": (["", *REPOSITORIES[0]], [r for r in REPOSITORIES[1] if r]),
     "wait": ([0, "0", 600, "86400"], [-1, "10m", "", 86401, "1.5", None]),
+    "gate": (["open"], ["", "closed", "Open", True]),
+    "app_functional_tests": (["", "pytest a", "sh -c 'a; b'"], ["  ", "a 'b", "a \\"]),
+    "app_functional_tests_timeout": ([1, "1800"], [0, "", "1h", None]),
+    "app_url": (
+        ["http://a.example", "https://a.example:8443", "http://[::1]:80"],
+        [
+            "",
+            "a.example",
+            "https://a.example/",
+            "https://ada:pw@a.example",
+            "ftp://a",
+            "http://a b",
+        ],
+    ),
     "app_manage": (
         ["manage.py", "src/manage.py"],
         ["manage", "/srv/manage.py", "../manage.py", "", "a b/manage.py", "manage.py\n", 5],
@@ -212,7 +226,13 @@ TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
 def test_every_setting_is_in_the_tables() -> None:
     assert list(TABLE) == list(RULES)
     assert list(TABLE_OF_ITEMS) == list(RULES_OF_ITEMS)
-    assert set(NAMES) == {*RULES, *RULES_OF_ITEMS, "app_env", "app_hooks", "inventory_dir"}
+    assert set(NAMES) - {*RULES, *RULES_OF_ITEMS} == {
+        "app_env",
+        "app_environment",
+        "app_hooks",
+        "inventory_dir",
+        "release_action",
+    }
 
 
 @pytest.mark.parametrize(
@@ -226,7 +246,7 @@ def test_a_good_one(name: str, value: Any) -> None:
     ("name", "value"), [(name, value) for name, (_, bad) in TABLE.items() for value in bad]
 )
 def test_a_bad_one(name: str, value: Any) -> None:
-    shown = "https://…@example.com/a" if "ada:pw" in str(value) else str(value)
+    shown = str(value).replace("ada:pw@", "…@")
     found = problems(
         {name: value, "app_shared_paths": [value]} if "media_path" in name else {name: value}
     )
@@ -311,7 +331,7 @@ AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git
             {"merge": "feature-x", **AT_HOME, "app_repository": "file:///srv/git/a.git"},
             [
                 "app_repository is 'file:///srv/git/a.git', a path on the host, and merge needs to "
-                "reach it from this machine: set checkout_merge_repository, such as "
+                "reach it from this machine: set checkout_controller_repository, such as "
                 "ssh://you@host/srv/git/a.git."
             ],
         ),
@@ -320,7 +340,7 @@ AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git
                 "merge": "feature-x",
                 **AT_HOME,
                 "app_repository": "/srv/git/a.git",
-                "checkout_merge_repository": "ssh://ada@www/srv/git/a.git",
+                "checkout_controller_repository": "ssh://ada@www/srv/git/a.git",
             },
             [],
         ),
@@ -385,6 +405,7 @@ def test_a_hook_is_a_file(tmp_path: Path) -> None:
                 {"contains": 5},
                 {"headers": {"a": 5}},
                 {"headers": ["a"]},
+                {"green_room": "perhaps"},
             )
             for name, value in wrong.items()
         ),
@@ -401,6 +422,72 @@ def test_pages_to_try(pages: Any, found: list[str]) -> None:
     assert [line.startswith(start) for line, start in zip(said, found, strict=True)] == [
         True
     ] * len(found)
+
+
+@pytest.mark.parametrize(
+    ("action", "word", "said"),
+    [
+        (
+            "rollback",
+            "merge",
+            "merge is 'x', and rollback.yml takes none; deploy.yml merges a branch.",
+        ),
+        (
+            "promote",
+            "rev",
+            "rev is 'x', and promote.yml takes none; deploy.yml and rollback.yml go to",
+        ),
+        ("rollback", "rev", ""),
+        ("deploy", "rev", ""),
+        ("restore", "rev", "rev is 'x', and restore.yml takes none"),
+    ],
+)
+def test_words_for_other_playbooks(action: str, word: str, said: str) -> None:
+    found = problems({"release_action": action, word: "x", **AT_HOME})
+    assert "\n".join(found).startswith(said)
+    assert len(found) == bool(said)
+
+
+TESTED = {"app_environment": "staging", "app_repository": "git@host:a.git"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"app_functional_tests": "sh -c true"}, []),
+        ({"app_functional_tests": "./run 'a b'"}, []),
+        ({"app_functional_tests": "manage.py test"}, []),
+        (
+            {"app_functional_tests": "no-such-program 'a b'"},
+            [
+                "app_functional_tests is \"no-such-program 'a b'\", and no-such-program is no "
+                "program of this machine, where the tests run."
+            ],
+        ),
+        (
+            {"app_functional_tests": "sh", "app_repository": "/srv/git/a.git"},
+            [
+                "app_repository is '/srv/git/a.git', a path on the host, and app_functional_tests "
+                "needs to reach it from this machine: set checkout_controller_repository, such as "
+                "ssh://you@host/srv/git/a.git."
+            ],
+        ),
+        ({"app_functional_tests": "no-such-program", "app_environment": "live"}, []),
+        (
+            {"release_action": "functional_tests"},
+            ["app_functional_tests is empty; it should be the command that runs your tests."],
+        ),
+        (
+            {"release_action": "functional_tests", "app_environment": "live"},
+            [
+                "Functional tests write what they like, so they run on staging; this is live. Give "
+                "the other inventory: -i inventories/staging"
+            ],
+        ),
+    ],
+)
+def test_functional_tests(settings: dict[str, Any], said: list[str]) -> None:
+    assert problems({**TESTED, **settings}) == said
 
 
 LOCAL = {"app_local_settings": "config/local.py"}

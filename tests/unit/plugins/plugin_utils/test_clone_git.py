@@ -6,7 +6,11 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._merge.git import ATTEMPTS, merge
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone.git import (
+    ATTEMPTS,
+    check_out,
+    merge,
+)
 
 from tests.unit.repository import Repository
 
@@ -112,9 +116,7 @@ def test_a_repository_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(GreenroomError) as refused:
         merge(str(tmp_path / "nowhere"), "feature/x", "live")
     first, words = str(refused.value).split("\n", 1)
-    assert first == (
-        "git clone failed on this machine, where the merge is made; nothing was pushed:"
-    )
+    assert first == ("git clone failed on this machine, in a clone of its own; nothing was pushed:")
     assert "does not exist" in words
 
 
@@ -198,3 +200,18 @@ def test_nothing_is_left_of_the_clone(
     merge(str(shared.bare), "feature/x", "live")
     refusal(shared, "nowhere")
     assert list(folder.iterdir()) == []
+
+
+def test_a_revision_is_checked_out(shared: Repository, tmp_path: Path) -> None:
+    first, folder = at(shared), tmp_path / "tree"
+    merge(str(shared.bare), "feature/x", "live")
+    folder.mkdir()
+    check_out(str(shared.bare), first, str(folder))
+    assert sorted(path.name for path in folder.iterdir()) == [".git", "a", "b"]
+
+
+def test_a_revision_that_is_gone(shared: Repository, tmp_path: Path) -> None:
+    folder = tmp_path / "tree"
+    folder.mkdir()
+    with pytest.raises(GreenroomError, match=r"^git checkout failed on this machine, in a clone"):
+        check_out(str(shared.bare), "0" * 40, str(folder))

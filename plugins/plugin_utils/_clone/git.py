@@ -1,4 +1,4 @@
-# PRIVATE to the collection: merging a branch of a git repository into another, on the controller.
+# PRIVATE to the collection: what the controller does in a clone of its own of a git repository.
 #
 # It goes the way that a person there would: with that person's keys, agent, helpers and name.
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Me
 ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
 
 # A deploy may be started by a hook of another repository, which would be taken for ours.
-_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
+OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
 _REMOTE = "refs/remotes/origin/"
 
 
@@ -24,9 +24,7 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
     Raises GreenroomError where that cannot be done; then nothing was pushed.
     """
     with tempfile.TemporaryDirectory(prefix="greenroom-merge-") as folder:
-        # Without the content of old files, which a merge does not need.
-        clone = ["clone", "--quiet", "--no-checkout", "--no-tags", "--filter=blob:none"]
-        _must(folder, *clone, "--origin=origin", "--", repository, ".")
+        _clone(repository, folder)
         for _ in range(ATTEMPTS):
             before = _tip(folder, into, "app_branch")
             merged = _merge_here(folder, branch, into)
@@ -45,6 +43,21 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
         f"{branch} was merged into {into} here {ATTEMPTS} times, and each time somebody else had "
         "pushed there meanwhile; nothing was pushed. Deploy again."
     )
+
+
+def check_out(repository: str, revision: str, folder: str) -> None:
+    """Put the tree of a revision into a folder that is empty.
+
+    Raises GreenroomError where that cannot be done.
+    """
+    _clone(repository, folder)
+    _must(folder, "checkout", "--quiet", "--detach", revision)
+
+
+def _clone(repository: str, folder: str) -> None:
+    """Make a clone without the content of old files, which nobody needs here."""
+    clone = ["clone", "--quiet", "--no-checkout", "--no-tags", "--filter=blob:none"]
+    _must(folder, *clone, "--origin=origin", "--", repository, ".")
 
 
 def _merge_here(folder: str, branch: str, into: str) -> Merged:
@@ -89,14 +102,14 @@ def _must(folder: str, *arguments: str) -> str:
     done = _git(folder, *arguments)
     if done.returncode != 0:
         raise GreenroomError(
-            f"git {arguments[0]} failed on this machine, where the merge is made; nothing was "
+            f"git {arguments[0]} failed on this machine, in a clone of its own; nothing was "
             f"pushed:\n{tail(done.stderr)}"
         )
     return done.stdout
 
 
 def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
     try:
         return subprocess.run(
             ["git", *arguments],
@@ -111,4 +124,4 @@ def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
             start_new_session=True,  # ssh would ask the terminal otherwise
         )
     except FileNotFoundError as error:
-        raise GreenroomError("merge needs git on this machine, and it is not here.") from error
+        raise GreenroomError("This needs git on this machine, and it is not here.") from error
