@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._database import Database
+from ansible_collections.greenroom.django.plugins.module_utils._django import read_manifest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     read_file,
@@ -60,16 +61,32 @@ def take(app: App, number: int, databases: dict[str, Database], reason: str, by:
                 "sha256": _checksum(path),
                 "migrations": migrations,
             }
-        snapshot = {"release": number, "taken": taken, "reason": reason, "by": by}
-        write_json(
-            os.path.join(partial, "snapshot.json"), {**snapshot, "databases": about}, mode=0o600
-        )
+        snapshot = {
+            "release": number,
+            "environment": environment_of(app, number),
+            "taken": taken,
+            "reason": reason,
+            "by": by,
+            "databases": about,
+        }
+        write_json(os.path.join(partial, "snapshot.json"), snapshot, mode=0o600)
         os.rename(partial, folder)
         _sync(app.backups)
     except BaseException:
         remove(partial)
         raise
     return os.path.basename(folder)
+
+
+def environment_of(app: App, number: int) -> str:
+    """The environment that release ``number`` was made for; empty where that is not known.
+
+    The release is asked, since who takes a snapshot by the clock has no inventory.
+    """
+    try:
+        return str(read_manifest(app, number).get("settings", {}).get("environment", ""))
+    except GreenroomError:  # no reason to do without a snapshot
+        return ""
 
 
 def list_snapshots(app: App) -> list[Snapshot]:

@@ -29,6 +29,11 @@ options:
     description: The release that is to serve what is put back; 0 for the one that serves now.
     type: int
     default: 0
+  environment:
+    description: The environment that this host is in. On V(live), a snapshot of staging is refused.
+    type: str
+    choices: ["", staging, live]
+    default: ""
   by:
     description: Who restores.
     type: str
@@ -84,8 +89,21 @@ OPTIONS = {
     "app": {"type": "str", "required": True},
     "snapshot": {"type": "str", "default": ""},
     "release": {"type": "int", "default": 0},
+    "environment": {"type": "str", "choices": ["", "staging", "live"], "default": ""},
     "by": {"type": "str", "required": True},
 }
+
+
+def refuse_another_environments(snapshot: Snapshot, environment: str) -> None:
+    """What somebody tried out on staging is not to take the place of what visitors of live wrote.
+
+    One from before snapshots knew their environment is taken as it comes.
+    """
+    if (snapshot.get("environment"), environment) == ("staging", "live"):
+        raise GreenroomError(
+            f"The snapshot {snapshot['name']} is one of staging, and this is live. Nothing was "
+            "changed. Live's data may go to staging, with rehearse.yml, and never the other way."
+        )
 
 
 def refuse_what_cannot_be(snapshot: Snapshot, databases: dict[str, Database], number: int) -> None:
@@ -150,6 +168,7 @@ def load_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app, serving = App(params["app"]), serving_release(App(params["app"]))
     number = params["release"] or serving
     snapshot = find(app, params["snapshot"])
+    refuse_another_environments(snapshot, params["environment"])
     check(app, snapshot)
     databases = databases_in_use(app, number, list(snapshot["databases"]))
     refuse_what_cannot_be(snapshot, databases, number)

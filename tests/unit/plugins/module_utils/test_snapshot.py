@@ -7,6 +7,7 @@ import time
 from collections import namedtuple
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _snapshot
@@ -55,6 +56,7 @@ def test_a_snapshot(
     about = snapshot["databases"]["default"]
     assert snapshot == {
         "release": 7,
+        "environment": "",
         "taken": NOON,
         "reason": "to be safe",
         "by": "ada@laptop",
@@ -72,6 +74,24 @@ def test_a_snapshot(
     }
     _snapshot.check(app, snapshot)
     assert _snapshot.path_of(app, snapshot, "default") == str(folder / "default.sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "environment"),
+    [
+        ({"settings": {"environment": "live"}}, "live"),
+        ({"settings": {"environment": "staging"}}, "staging"),
+        ({"settings": {}}, ""),
+        ({}, ""),
+    ],
+)
+def test_it_knows_its_environment(
+    app: App, databases: dict[str, Database], manifest: dict[str, Any], environment: str
+) -> None:
+    backstage = Path(app.backstage(7))
+    backstage.mkdir(parents=True)
+    (backstage / "release.json").write_text(json.dumps(manifest))
+    assert _snapshot.find(app, take(app, databases))["environment"] == environment
 
 
 def test_two_in_a_second(

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -228,6 +228,34 @@ def test_a_database_that_is_in_use(stage: Stage, monkeypatch: pytest.MonkeyPatch
     assert give_up(stage) == "The databases are those from before."
     assert stage.did[-1] == "start 7 in maintenance"
     assert os.listdir(stage.app.shared) == ["db.sqlite3"]
+
+
+@pytest.mark.parametrize(
+    ("taken_on", "restored_on", "refused"),
+    [
+        ("staging", "live", True),
+        ("live", "staging", False),
+        ("staging", "staging", False),
+        ("live", "live", False),
+        ("", "live", False),
+        (None, "live", False),  # from before snapshots knew
+    ],
+)
+def test_one_of_another_environment(
+    stage: Stage, taken_on: str | None, restored_on: str, refused: bool
+) -> None:
+    name = run(snapshot)["name"]
+    path = Path(stage.app.backups, name, "snapshot.json")
+    about = {**json.loads(path.read_text()), "environment": taken_on}
+    if taken_on is None:
+        del about["environment"]
+    path.write_text(json.dumps(about))
+    said = rf"{name} is one of staging, and this is live\. Nothing was changed\."
+    refusal = pytest.raises(GreenroomError, match=said)
+    for check in (True, False):
+        with refusal if refused else nullcontext():
+            run(load_snapshot, check, snapshot=name, environment=restored_on)
+    assert os.path.exists(f"{stage.path}_restore") != refused
 
 
 def test_nothing_was_loaded(stage: Stage) -> None:
