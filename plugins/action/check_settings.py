@@ -39,6 +39,8 @@ def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str
     if settings.get("app_database") != "postgresql":
         return []
     groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+    if groups.get("staging") and groups.get("live"):
+        return []  # both inventories were given, and whose host of the group database is whose?
     hosts = groups["live" if "live" in task_vars["group_names"] else "staging"]
     database = groups.get("database", [])
     addresses = {

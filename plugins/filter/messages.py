@@ -137,6 +137,26 @@ def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> s
     return "\n".join(lines)
 
 
+def rehearsed(
+    snapshot: Mapping[str, Any], swapped: Mapping[str, Any], number: int, anonymised: bool
+) -> str:
+    """How a rehearsal ended, in a few sentences; in check mode, where nothing was swapped."""
+    what = f"live's snapshot {snapshot['name']}, of {age(snapshot['age'])} ago"
+    how = "made unrecognizable by your hook" if anonymised else "with its users' data as it is"
+    if not swapped:
+        return f"Would put {what}, into staging, {how}. It is whole, and fits."
+    lines = [f"Release {number} of staging serves {what}, {how}."]
+    applied = {alias: names for alias, names in swapped["migrated"].items() if names}
+    for alias, names in applied.items():
+        lines.append(f"Tried on live's data, in the database {alias}: {', '.join(names)}.")
+    lines.append(
+        f"Its migrations took {swapped['seconds']:.1f} seconds."
+        if applied
+        else "Live has all migrations of this release already, so none was tried."
+    )
+    return "\n".join(lines)
+
+
 def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
     """How a deploy or rollback ended, in a sentence; in check mode, how it would."""
     number, revision = made["number"], made.get("revision", "")[:10]
@@ -160,6 +180,7 @@ class FilterModule:
         return {
             "outcome": outcome,
             "promotable": promotable,
+            "rehearsed": rehearsed,
             "restored": restored,
             "snapshot_table": snapshot_table,
             "status_table": status_table,

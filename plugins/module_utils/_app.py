@@ -6,6 +6,9 @@ import re
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
+# What begins the name of a snapshot that was carried from live, for as long as a rehearsal lasts.
+CARRIED = "live-"
+
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,23}\Z")
 
 
@@ -63,6 +66,11 @@ class App:
     def socket(self, number: int) -> str:
         """The green room of release ``number``."""
         return os.path.join(self.run, f"{number}.sock")
+
+    def carried(self) -> list[str]:
+        """The snapshots that a rehearsal carried here, with live's data as it was there."""
+        names = os.listdir(self.backups) if os.path.isdir(self.backups) else []
+        return [os.path.join(self.backups, name) for name in names if name.startswith(CARRIED)]
 
     def serving(self) -> int | None:
         """The number of the release that is on stage, or None where there is none yet."""

@@ -13,6 +13,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
     start_django,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._snapshot import prune, take
 
@@ -52,6 +53,8 @@ def back_up(
 
     What a release in the journal may have to go back to is kept. Returns ``name`` and ``pruned``.
     """
+    for carried in app.carried():  # of a rehearsal that was killed
+        remove(carried)
     name = take(app, number, databases_in_use(app, number, aliases), reason, by)
     return {"name": name, "pruned": prune(app, keep, days, needed(Journal.read(app.journal)))}
 

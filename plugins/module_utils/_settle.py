@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
     close,
@@ -22,9 +23,12 @@ def settle(app: App, journal: Journal, service: Systemd) -> str:
     """Undo what a rollback or a restore that did not come to its end did, and open the site.
 
     Where the release that it was for is on stage already, that is as good an end. Else the one that
-    serves gets its database back. A sentence for people, empty where there was nothing to do.
+    serves gets its database back. What a rehearsal carried here goes, too. A sentence for people,
+    empty where there was nothing to do.
     Raises GreenroomError where that fails; the site then stays in maintenance.
     """
+    for carried in app.carried():
+        remove(carried)
     marker, serving = journal.unsettled, app.serving()
     if not marker:
         return ""

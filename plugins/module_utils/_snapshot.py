@@ -5,10 +5,11 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import time
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._app import CARRIED, App
 from ansible_collections.greenroom.django.plugins.module_utils._database import Database
 from ansible_collections.greenroom.django.plugins.module_utils._django import read_manifest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -20,7 +21,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
 
 Snapshot = dict[str, Any]
 
-_NAME = re.compile(r"\d+-\d{8}T\d{6}Z\Z")
+_NAME = re.compile(rf"({CARRIED})?\d+-\d{{8}}T\d{{6}}Z\Z")
 _UNFINISHED = ".partial"
 _MARGIN = 64 * 2**20  # bytes that stay free, for what else the host writes meanwhile
 
@@ -133,6 +134,45 @@ def find(app: App, name: str) -> Snapshot:
     return _read(app, name)
 
 
+def newest(app: App) -> str:
+    """The name of the newest snapshot. Raises GreenroomError where there is none."""
+    for snapshot in list_snapshots(app):
+        return str(snapshot["name"])
+    raise GreenroomError("There is no snapshot yet: backup.yml takes one.")
+
+
+def refuse_of_another_environment(snapshot: Snapshot, environment: str) -> None:
+    """What somebody tried out on staging is not to take the place of what visitors of live wrote.
+
+    One from before snapshots knew their environment is taken as it comes.
+    """
+    if (snapshot.get("environment"), environment) == ("staging", "live"):
+        raise GreenroomError(
+            f"The snapshot {snapshot['name']} is one of staging, and this is live. Nothing was "
+            "changed. Live's data may go to staging, with rehearse.yml, and never the other way."
+        )
+
+
+def refuse_of_another_engine(
+    snapshot: Snapshot, databases: dict[str, Database], number: int
+) -> None:
+    """Only the tools of the engine that a database was in can put it back."""
+    for alias, database in databases.items():
+        was = snapshot["databases"][alias]["engine"]
+        if was != database.engine:
+            raise GreenroomError(
+                f"The snapshot {snapshot['name']} has the database {alias!r} of {was}, and release "
+                f"{number} uses {database.engine}. Go back to a release that used {was} first, or "
+                "restore another snapshot."
+            )
+
+
+def refuse_without_rsync() -> None:
+    """What carries a snapshot is needed at both ends, and site.yml did not always install it."""
+    if not shutil.which("rsync"):
+        raise GreenroomError("rsync is not on this host. Run site.yml on it, which installs it.")
+
+
 def path_of(app: App, snapshot: Snapshot, alias: str) -> str:
     """The file of one database in a snapshot."""
     return os.path.join(app.backups, snapshot["name"], f"{snapshot['databases'][alias]['file']}")
@@ -194,23 +234,26 @@ def _check_room(app: App, databases: dict[str, Database], sizes: dict[str, int])
 
     A database that is a file is copied beside itself first, where that copy lives for a moment.
     """
-    needs: dict[int, int] = {}
-    paths: dict[int, str] = {}
+    needs = [(app.backups, sum(sizes.values()))]
+    for folder in {database.folder for database in databases.values() if database.folder}:
+        needs.append((folder, max(sizes[a] for a, d in databases.items() if d.folder == folder)))
+    refuse_without_room(app, "A snapshot", needs)
 
-    def need(path: str, size: int) -> None:
+
+def refuse_without_room(app: App, what: str, needs: list[tuple[str, int]]) -> None:
+    """Refuse ``what``, which needs so many bytes in these folders, where they are not free."""
+    sums: dict[int, int] = {}
+    paths: dict[int, str] = {}
+    for path, size in needs:
         device = os.stat(path).st_dev
         paths.setdefault(device, path)
-        needs[device] = needs.get(device, 0) + size
-
-    need(app.backups, sum(sizes.values()))
-    for folder in {database.folder for database in databases.values() if database.folder}:
-        need(folder, max(sizes[a] for a, d in databases.items() if d.folder == folder))
-    for device, size in needs.items():
+        sums[device] = sums.get(device, 0) + size
+    for device, size in sums.items():
         room = os.statvfs(paths[device])
         free = room.f_bavail * room.f_frsize
         if free < size + _MARGIN:
             raise NoRoomError(
-                f"A snapshot may need {_mib(size + _MARGIN)} MiB, and {paths[device]} has "
+                f"{what} may need {_mib(size + _MARGIN)} MiB, and {paths[device]} has "
                 f"{_mib(free)} MiB free. Make room there: older snapshots, say, of which "
                 f"{app.backups} has {len(list_snapshots(app))}.",
             )

@@ -34,7 +34,7 @@ options:
     description: What was being done. A deploy's release counts as failed; a rollback's stays what
       it was.
     type: str
-    choices: [deploy, rollback, restore]
+    choices: [deploy, rollback, restore, rehearsal]
     default: deploy
   note:
     description: Why, for the journal, which keeps its first and its last line.
@@ -102,7 +102,11 @@ OPTIONS = {
     "app": {"type": "str", "required": True},
     "release": {"type": "int", "default": 0},
     "before": {"type": "int", "default": 0},
-    "action": {"type": "str", "choices": ["deploy", "rollback", "restore"], "default": "deploy"},
+    "action": {
+        "type": "str",
+        "choices": ["deploy", "rollback", "restore", "rehearsal"],
+        "default": "deploy",
+    },
     "note": {"type": "str", "default": ""},
     "holder": {"type": "str", "required": True},
     "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},

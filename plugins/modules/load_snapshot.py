@@ -82,6 +82,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     check,
     find,
     path_of,
+    refuse_of_another_engine,
+    refuse_of_another_environment,
     take,
 )
 
@@ -92,31 +94,6 @@ OPTIONS = {
     "environment": {"type": "str", "choices": ["", "staging", "live"], "default": ""},
     "by": {"type": "str", "required": True},
 }
-
-
-def refuse_another_environments(snapshot: Snapshot, environment: str) -> None:
-    """What somebody tried out on staging is not to take the place of what visitors of live wrote.
-
-    One from before snapshots knew their environment is taken as it comes.
-    """
-    if (snapshot.get("environment"), environment) == ("staging", "live"):
-        raise GreenroomError(
-            f"The snapshot {snapshot['name']} is one of staging, and this is live. Nothing was "
-            "changed. Live's data may go to staging, with rehearse.yml, and never the other way."
-        )
-
-
-def refuse_what_cannot_be(snapshot: Snapshot, databases: dict[str, Database], number: int) -> None:
-    """Refuse, before anything is changed, a restore that would not come to its end."""
-    for alias, database in databases.items():
-        was = snapshot["databases"][alias]["engine"]
-        if was != database.engine:
-            raise GreenroomError(
-                f"The snapshot {snapshot['name']} has the database {alias!r} of {was}, and release "
-                f"{number} uses {database.engine}. Go back to a release that used {was} first, or "
-                "restore another snapshot."
-            )
-        database.check_restore()
 
 
 def save(
@@ -168,10 +145,12 @@ def load_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app, serving = App(params["app"]), serving_release(App(params["app"]))
     number = params["release"] or serving
     snapshot = find(app, params["snapshot"])
-    refuse_another_environments(snapshot, params["environment"])
+    refuse_of_another_environment(snapshot, params["environment"])
     check(app, snapshot)
     databases = databases_in_use(app, number, list(snapshot["databases"]))
-    refuse_what_cannot_be(snapshot, databases, number)
+    refuse_of_another_engine(snapshot, databases, number)
+    for database in databases.values():
+        database.check_restore()
     if check_mode:
         return {"changed": True}
     saved, warnings = save(app, serving, databases, snapshot, params["by"])

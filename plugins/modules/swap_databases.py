@@ -57,8 +57,13 @@ migrated:
   description: For each database, the migrations that were applied to what was put back.
   returned: when not in check mode
   type: dict
+seconds:
+  description: How long that took.
+  returned: when not in check mode
+  type: float
 """
 
+import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
@@ -99,10 +104,13 @@ def swap_databases(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     swap = loaded["swap"]
     for alias, database in databases_in_use(app, number, list(swap)).items():
         database.swap(swap[alias]["fresh"], swap[alias]["before"])
+    began = time.monotonic()
+    migrated = migrate(app, number, loaded["lacking"], params["timeout"])
     return {
         "changed": True,
         "replaced": {alias: names["before"] for alias, names in swap.items()},
-        "migrated": migrate(app, number, loaded["lacking"], params["timeout"]),
+        "migrated": migrated,
+        "seconds": round(time.monotonic() - began, 1),
     }
 
 

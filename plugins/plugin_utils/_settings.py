@@ -25,6 +25,7 @@ HOOKS = (
     "after_migrate",
     "before_handover",
     "after_handover",
+    "anonymise",
 )
 
 Check = Callable[[Any], bool]

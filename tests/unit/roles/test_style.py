@@ -25,7 +25,7 @@ ORDER += [
 ]
 ORDER += ["retries", "delay", "changed_when", "failed_when", "notify", "no_log", *BLOCK]
 IDS = [name for name, _ in ALL_TASKS]
-FQCN = re.compile(r"(ansible\.builtin|community\.\w+|greenroom\.django)\.\w+")
+FQCN = re.compile(r"(ansible\.builtin|ansible\.posix|community\.\w+|greenroom\.django)\.\w+")
 
 
 def module_of(task: dict[str, Any]) -> str:

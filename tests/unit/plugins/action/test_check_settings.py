@@ -102,6 +102,11 @@ HOSTVARS = {**WEB, "db1": {"ansible_host": "db1.example.com"}}
             {"live": ["web1"], "database": ["db1"]},
             "The address of db1 is 'db1.example.com'",
         ),
+        (  # a run with both inventories cannot tell whose they are
+            {"app_database": "postgresql"},
+            {"live": ["web1"], "staging": ["web2"], "database": ["db1", "db2"]},
+            "",
+        ),
     ],
 )
 def test_where_the_database_is(

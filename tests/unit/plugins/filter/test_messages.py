@@ -9,6 +9,7 @@ from ansible_collections.greenroom.django.plugins.filter.messages import (
     age,
     outcome,
     promotable,
+    rehearsed,
     restored,
     size,
     snapshot_table,
@@ -20,6 +21,7 @@ def test_the_names() -> None:
     assert FilterModule().filters() == {
         "outcome": outcome,
         "promotable": promotable,
+        "rehearsed": rehearsed,
         "restored": restored,
         "snapshot_table": snapshot_table,
         "status_table": status_table,
@@ -221,3 +223,23 @@ def test_the_table_tells_of_tests_and_gate() -> None:
     status = on(3, releases=[release(3, "good", False, **tested)])
     shown = status_table(status, "s1", "blog")
     assert "serves, tests failed, gate opened by ada@laptop  Change 3" in shown
+
+
+def test_how_a_rehearsal_ended() -> None:
+    found = {"name": "7-x", "age": 7200}
+    swapped = {"migrated": {"default": ["shows.0002", "shows.0003"], "archive": []}, "seconds": 2}
+    assert rehearsed(found, swapped, 9, True).splitlines() == [
+        "Release 9 of staging serves live's snapshot 7-x, of 2 h ago, made unrecognizable by your "
+        "hook.",
+        "Tried on live's data, in the database default: shows.0002, shows.0003.",
+        "Its migrations took 2.0 seconds.",
+    ]
+    assert rehearsed(found, {"migrated": {}, "seconds": 0.0}, 9, False).splitlines() == [
+        "Release 9 of staging serves live's snapshot 7-x, of 2 h ago, with its users' data as it "
+        "is.",
+        "Live has all migrations of this release already, so none was tried.",
+    ]
+    assert rehearsed(found, {}, 9, True) == (
+        "Would put live's snapshot 7-x, of 2 h ago, into staging, made unrecognizable by your "
+        "hook. It is whole, and fits."
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, nullcontext
@@ -19,8 +20,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import J
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 from ansible_collections.greenroom.django.plugins.modules import (
     drop_replaced,
+    find_snapshot,
     load_snapshot,
     maintenance,
+    receive_snapshot,
     snapshot,
     swap_databases,
 )
@@ -82,6 +85,10 @@ def stage(app: App, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0001')")
     for module in (snapshot, load_snapshot, maintenance, swap_databases, drop_replaced):
         monkeypatch.setattr(module, "App", lambda _: app)
+    for module in (find_snapshot, receive_snapshot):
+        monkeypatch.setattr(module, "App", lambda _: app)
+        monkeypatch.setattr(module, "refuse_without_rsync", lambda: None)
+    monkeypatch.setattr(receive_snapshot, "migrations_of", lambda *_: stage.files)
     monkeypatch.setattr(_backup, "read_manifest", lambda *_: {})
     monkeypatch.setattr(_backup, "start_django", stage.django)
     monkeypatch.setattr(load_snapshot, "migrations_of", lambda *_: stage.files)
@@ -138,7 +145,7 @@ def test_what_a_release_may_need_is_not_pruned(stage: Stage) -> None:
     assert [each["name"] for each in taken["snapshots"]] == [taken["name"], names[0]]
 
 
-@pytest.mark.parametrize("module", [snapshot, load_snapshot, drop_replaced])
+@pytest.mark.parametrize("module", [snapshot, load_snapshot, drop_replaced, receive_snapshot])
 def test_nothing_serves(stage: Stage, module: ModuleType) -> None:
     os.unlink(stage.app.current)
     for check in (False, True):
@@ -292,3 +299,107 @@ def test_an_engine_that_is_no_longer_the_same(stage: Stage) -> None:
     with pytest.raises(GreenroomError, match=r"of postgresql, and release 7 uses sqlite"):
         restore(stage, name)
     assert stage.did == []
+
+
+# -- one that is carried from live to staging ------------------------------------------------------
+
+
+def carry(**params: Any) -> tuple[dict[str, Any], str]:
+    """Find the newest snapshot and carry it, from this host to this host; what was said of it."""
+    found = run(find_snapshot)
+    about = {"databases": found["databases"], "snapshot": found["name"], **params}
+    expected = run(receive_snapshot, **about)
+    shutil.copytree(found["path"], expected["path"], dirs_exist_ok=True)
+    return expected, found["name"]
+
+
+def test_the_newest_is_found(stage: Stage) -> None:
+    with pytest.raises(GreenroomError, match=r"no snapshot yet: backup\.yml takes one"):
+        run(find_snapshot)
+    names = [run(snapshot)["name"] for _ in range(2)]
+    found = run(find_snapshot)
+    assert (found["name"], found["path"]) == (names[1], f"{stage.app.backups}/{names[1]}")
+    assert found["databases"] == {
+        "default": {"engine": "sqlite", "size": 12288, "migrations": ["shows.0001"]}
+    }
+    assert 0 <= found["age"] < 60
+    assert run(find_snapshot, snapshot=names[0])["name"] == names[0]
+    with pytest.raises(GreenroomError, match="There is no snapshot 'x'"):
+        run(find_snapshot, snapshot="x")
+
+
+def test_a_damaged_one_is_not_carried(stage: Stage) -> None:
+    name = run(snapshot)["name"]
+    Path(stage.app.backups, name, "default.sqlite3").write_bytes(b"half")
+    with pytest.raises(GreenroomError, match=r"default\.sqlite3 is damaged"):
+        run(find_snapshot)
+
+
+@pytest.mark.parametrize("module", [find_snapshot, receive_snapshot])
+def test_what_carries_it_is_missing(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, module: ModuleType
+) -> None:
+    run(snapshot)
+    monkeypatch.setattr(module, "refuse_without_rsync", _snapshot.refuse_without_rsync)
+    monkeypatch.setattr(shutil, "which", lambda _: None)
+    with pytest.raises(GreenroomError, match=r"rsync is not on this host\. Run site\.yml on it"):
+        run(module)
+    assert stage.did == []
+
+
+def test_a_rehearsal(stage: Stage) -> None:
+    run(snapshot)
+    stage.sql("INSERT INTO t VALUES (2)")
+    found = run(find_snapshot)
+    about = {"databases": found["databases"], "snapshot": found["name"], "anonymised": True}
+    dry = run(receive_snapshot, True, **about)
+    assert (dry["changed"], stage.app.carried()) == (True, [])
+    carried, name = carry(anonymised=True)
+    assert (carried["name"], carried["warnings"]) == (f"live-{name}", [])
+    assert os.stat(carried["path"]).st_mode & 0o777 == 0o700
+    restore(stage, carried["name"])
+    assert stage.sql("SELECT a FROM t") == [1]
+    assert run(receive_snapshot, True, state="absent") == {"changed": True}
+    assert stage.app.carried() == [carried["path"]]
+    assert run(receive_snapshot, state="absent") == {"changed": True}
+    assert run(receive_snapshot, state="absent") == {"changed": False}
+    assert stage.app.carried() == []
+
+
+def test_what_a_rehearsal_that_died_carried_goes(stage: Stage) -> None:
+    """With the next run, whatever it is, or the next snapshot by the clock."""
+    run(snapshot)
+    carry()
+    give_up(stage)
+    assert stage.app.carried() == []
+    carry()
+    taken = run(snapshot)
+    assert stage.app.carried() == []
+    assert not any(each["name"].startswith("live-") for each in taken["snapshots"])
+
+
+def test_the_user_is_told_what_staging_gets(stage: Stage) -> None:
+    run(snapshot)
+    stage.files = []
+    warnings = carry()[0]["warnings"]
+    assert warnings == [
+        "app_hooks has no anonymise, so staging gets the data of live's users as it is.",
+        "Live is ahead of release 7 of staging, which does not have shows.0001. To rehearse the "
+        "next deploy of live, deploy it on staging first.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        ({"engine": "postgresql", "size": 1, "migrations": []}, "of postgresql, and release 7 us"),
+        ({"engine": "sqlite", "size": 2**60, "migrations": []}, "The snapshot of live may need "),
+    ],
+)
+def test_one_that_does_not_fit_is_not_carried(
+    stage: Stage, about: dict[str, Any], said: str
+) -> None:
+    for check in (True, False):
+        with pytest.raises(GreenroomError, match=said):
+            run(receive_snapshot, check, snapshot="6-x", databases={"default": about})
+    assert (stage.did, os.path.exists(stage.app.backups)) == ([], False)
