@@ -157,6 +157,19 @@ def rehearsed(
     return "\n".join(lines)
 
 
+def tried(
+    after_deploy: Mapping[str, Any], after_rollback: Mapping[str, Any], rehearsed: bool = False
+) -> str:
+    """What outlived a trial, in a few sentences; in check mode, nothing was written."""
+    if rehearsed:
+        return "Would write a row and an upload, deploy, look for them, go back, and look again."
+    new, old = after_deploy["release"], after_rollback["release"]
+    lines = [f"Release {new} found all that release {old} had written, and so did release {old}:"]
+    lines += [f"- {found}" for found in after_deploy["found"]]
+    lines += [f"Not tried: {untried}." for untried in after_deploy["untried"]]
+    return "\n".join(lines)
+
+
 def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
     """How a deploy or rollback ended, in a sentence; in check mode, how it would."""
     number, revision = made["number"], made.get("revision", "")[:10]
@@ -184,4 +197,5 @@ class FilterModule:
             "restored": restored,
             "snapshot_table": snapshot_table,
             "status_table": status_table,
+            "tried": tried,
         }

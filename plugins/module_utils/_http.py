@@ -20,7 +20,7 @@ class Answer:
     status: int | None
     reason: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
-    text: str = ""
+    body: bytes = b""
     error: str | None = None
     seconds: float = 0.0
 
@@ -28,6 +28,11 @@ class Answer:
     def location(self) -> str | None:
         """Where a redirect leads."""
         return self.headers.get("location")
+
+    @property
+    def text(self) -> str:
+        """What came, as text."""
+        return self.body.decode("utf-8", "replace")
 
     def __str__(self) -> str:
         if self.status is None:
@@ -83,7 +88,7 @@ def ask(
         if len(body) < LIMIT and response.length:
             raise http.client.IncompleteRead(body, response.length)
         fields = {name.lower(): value for name, value in response.getheaders()}
-        answer = Answer(response.status, response.reason, fields, body.decode("utf-8", "replace"))
+        answer = Answer(response.status, response.reason, fields, body)
     except (OSError, ValueError, http.client.HTTPException) as error:
         answer = Answer(None, error=str(error) or type(error).__name__)
     finally:

@@ -41,7 +41,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str, str]]:
     def visitor(address: str, port: int, host: str) -> Callable[[dict[str, str]], Answer]:
         def ask(page: dict[str, str]) -> Answer:
             found.append((address, port, page["path"], host))
-            return Answer(200, text="" if page["path"] == "/" else "bad")
+            return Answer(200, body=b"" if page["path"] == "/" else b"bad")
 
         return ask
 

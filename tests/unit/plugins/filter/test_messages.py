@@ -14,6 +14,7 @@ from ansible_collections.greenroom.django.plugins.filter.messages import (
     size,
     snapshot_table,
     status_table,
+    tried,
 )
 
 
@@ -25,6 +26,7 @@ def test_the_names() -> None:
         "restored": restored,
         "snapshot_table": snapshot_table,
         "status_table": status_table,
+        "tried": tried,
     }
 
 
@@ -243,3 +245,14 @@ def test_how_a_rehearsal_ended() -> None:
         "Would put live's snapshot 7-x, of 2 h ago, into staging, made unrecognizable by your "
         "hook. It is whole, and fits."
     )
+
+
+def test_what_outlived_a_trial() -> None:
+    found = {"release": 8, "found": ["a row", "an upload"], "untried": ["the web server (why)"]}
+    assert tried(found, {"release": 7}).splitlines() == [
+        "Release 8 found all that release 7 had written, and so did release 7:",
+        "- a row",
+        "- an upload",
+        "Not tried: the web server (why).",
+    ]
+    assert tried({}, {}, True).startswith("Would write a row and an upload, deploy, look")

@@ -139,7 +139,7 @@ def test_through_the_web_server_it_claims_nothing(tmp_path: Path) -> None:
         thread.start()
         answer = ask("/", "www.example.com", port=server.getsockname()[1])
         thread.join(5)
-    assert answer == Answer(204, "No Content", {}, "", None, answer.seconds)
+    assert answer == Answer(204, "No Content", {}, b"", None, answer.seconds)
     assert b"\r\nHost: www.example.com\r\n" in asked[0]
     assert b"X-Forwarded" not in asked[0]
     assert not os.listdir(tmp_path)
