@@ -153,20 +153,6 @@ def refuse_of_another_environment(snapshot: Snapshot, environment: str) -> None:
         )
 
 
-def refuse_of_another_engine(
-    snapshot: Snapshot, databases: dict[str, Database], number: int
-) -> None:
-    """Only the tools of the engine that a database was in can put it back."""
-    for alias, database in databases.items():
-        was = snapshot["databases"][alias]["engine"]
-        if was != database.engine:
-            raise GreenroomError(
-                f"The snapshot {snapshot['name']} has the database {alias!r} of {was}, and release "
-                f"{number} uses {database.engine}. Go back to a release that used {was} first, or "
-                "restore another snapshot."
-            )
-
-
 def refuse_without_rsync() -> None:
     """What carries a snapshot is needed at both ends, and site.yml did not always install it."""
     if not shutil.which("rsync"):

@@ -82,7 +82,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     check,
     find,
     path_of,
-    refuse_of_another_engine,
     refuse_of_another_environment,
     take,
 )
@@ -94,6 +93,19 @@ OPTIONS = {
     "environment": {"type": "str", "choices": ["", "staging", "live"], "default": ""},
     "by": {"type": "str", "required": True},
 }
+
+
+def refuse_what_cannot_be(snapshot: Snapshot, databases: dict[str, Database], number: int) -> None:
+    """Refuse, before anything is changed, a restore that would not come to its end."""
+    for alias, database in databases.items():
+        was = snapshot["databases"][alias]["engine"]
+        if was != database.engine:
+            raise GreenroomError(
+                f"The snapshot {snapshot['name']} has the database {alias!r} of {was}, and release "
+                f"{number} uses {database.engine}. Go back to a release that used {was} first, or "
+                "restore another snapshot."
+            )
+        database.check_restore()
 
 
 def save(
@@ -148,9 +160,7 @@ def load_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     refuse_of_another_environment(snapshot, params["environment"])
     check(app, snapshot)
     databases = databases_in_use(app, number, list(snapshot["databases"]))
-    refuse_of_another_engine(snapshot, databases, number)
-    for database in databases.values():
-        database.check_restore()
+    refuse_what_cannot_be(snapshot, databases, number)
     if check_mode:
         return {"changed": True}
     saved, warnings = save(app, serving, databases, snapshot, params["by"])

@@ -82,12 +82,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
     databases_in_use,
     serving_release,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import migrations_of
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._snapshot import (
     Snapshot,
-    refuse_of_another_engine,
     refuse_without_room,
     refuse_without_rsync,
 )
@@ -108,8 +108,13 @@ def refuse_what_does_not_fit(app: App, number: int, snapshot: Snapshot) -> None:
     """
     about = snapshot["databases"]
     databases = databases_in_use(app, number, list(about))
-    refuse_of_another_engine(snapshot, databases, number)
-    for database in databases.values():
+    for alias, database in databases.items():
+        was = about[alias]["engine"]
+        if was != database.engine:
+            raise GreenroomError(
+                f"Live has the database {alias!r} in {was}, and release {number} of staging uses "
+                f"{database.engine}. A rehearsal needs the same on both: see app_database."
+            )
         database.check_restore()
     there = app.backups if os.path.isdir(app.backups) else app.home
     needs = [(there, sum(database["size"] for database in about.values()))]

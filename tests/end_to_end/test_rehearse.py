@@ -45,6 +45,13 @@ ANONYMISE = """\
         base.execute("VACUUM")
   changed_when: true
 """
+ANONYMISE_POSTGRESQL = """\
+- name: Forget who wrote what
+  become_user: postgres
+  ansible.builtin.command:
+    argv: [psql, -Xq, -d, "{{ app_name }}", -c, "UPDATE notes_note SET text = 'somebody ' || id"]
+  changed_when: true
+"""
 FAILS = "- name: Forget who wrote what\n  ansible.builtin.fail: {msg: the vault is locked}\n"
 
 
@@ -57,7 +64,8 @@ def staging(
     """Staging, with a migration that live does not have."""
     host = start_host(image=provisioned_image)
     project = Project.make(host, tmp_path_factory.mktemp("staging"))
-    for name, tasks in (("anonymise", ANONYMISE), ("fails", FAILS)):
+    hooks = {"anonymise": ANONYMISE, "on_postgresql": ANONYMISE_POSTGRESQL, "fails": FAILS}
+    for name, tasks in hooks.items():
         (project.inventory.parent / f"{name}.yml").write_text(tasks)
     project.commit()
     project.deploy()
@@ -215,7 +223,7 @@ def test_one_of_another_engine(staging: Project, live: Project) -> None:
     live.host.shell(f"cp -p {about} /root/about")
     live.host.shell(f'sed -i \'s/"sqlite"/"postgresql"/\' {about}')
     said = refuse(staging, live)
-    assert f"The snapshot {newest} has the database 'default' of postgresql, and release 2" in said
+    assert "Live has the database 'default' in postgresql, and release 2 of staging uses" in said
     live.host.shell(f"mv /root/about {about}")
 
 
@@ -240,3 +248,45 @@ def test_never_the_other_way(staging: Project, live: Project) -> None:
         said = f"The snapshot {newest} is one of staging, and this is live."
         assert said in " ".join(run.output.split())
     assert live.page()["notes"] == before
+
+
+POSTGRESQL = """
+from urllib.parse import unquote, urlsplit
+
+URL = urlsplit(os.environ["DATABASE_URL"])
+DATABASES = {"default": {
+    "ENGINE": "django.db.backends.postgresql",
+    "NAME": URL.path[1:],
+    "USER": URL.username,
+    "PASSWORD": unquote(URL.password),
+    "HOST": URL.hostname,
+    "PORT": URL.port or "",
+}}
+"""
+REQUIREMENTS = {"requirements.txt": "django==5.2.18\npsycopg[binary]==3.2.13\n"}
+
+
+def test_postgresql(staging: Project, live: Project) -> None:
+    """The same with PostgreSQL on both; and first, with SQLite on live alone."""
+    there: dict[str, Any] = {"app_database": "postgresql"}
+    staging.provision(**there)
+    staging.commit({**MOOD, **REQUIREMENTS}, settings=POSTGRESQL)
+    staging.deploy(**there)
+    live.host.playbook("backup.yml")
+    assert "in sqlite, and release 3 of staging uses postgresql" in refuse(staging, live, **there)
+    live.configure("live", app_branch="staging", **there)
+    live.host.playbook("site.yml")
+    live.commit(REQUIREMENTS, settings=POSTGRESQL)
+    live.host.playbook("deploy.yml")
+    assert live.host.get(f"/add/?text={SECRET}").status == 204
+    live.host.playbook("backup.yml")
+    said = refuse(staging, live, app_hooks={"anonymise": "fails.yml"}, **there)
+    assert "The databases are those from before. Release 3 serves, as before." in said
+    databases = "SELECT datname FROM pg_database WHERE datname ~ 'playbill'"
+    there_now = staging.host.run(["psql", "-XAtq", "-c", databases], user="postgres").stdout
+    assert there_now.split() == ["playbill"]
+    run = rehearse(staging, live, app_hooks={"anonymise": "on_postgresql.yml"}, **there)
+    assert "Tried on live's data, in the database default: notes.0002_mood." in run.output
+    assert staging.page()["notes"] == ["somebody 1"]
+    assert live.page()["notes"] == [SECRET]
+    assert staging.host.shell(f"ls {BACKUPS} | grep live- || true") == ""

@@ -392,7 +392,10 @@ def test_the_user_is_told_what_staging_gets(stage: Stage) -> None:
 @pytest.mark.parametrize(
     ("about", "said"),
     [
-        ({"engine": "postgresql", "size": 1, "migrations": []}, "of postgresql, and release 7 us"),
+        (
+            {"engine": "postgresql", "size": 1, "migrations": []},
+            "in postgresql, and release 7 of staging uses sqlite",
+        ),
         ({"engine": "sqlite", "size": 2**60, "migrations": []}, "The snapshot of live may need "),
     ],
 )
