@@ -28,7 +28,7 @@ check: lint unit ## the quick part: lint and unit tests
 lint: dev ## what machines can say about the code
 	$(venv)/yamllint --strict .
 	ANSIBLE_INVENTORY=tests/unit/inventory NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
-	@: # It says that deploy.yml cannot be loaded: it can with the other inventory, as above.
+# It says that deploy.yml cannot be loaded: it can with the other inventory, as above.
 	ANSIBLE_INVENTORY=tests/unit/inventory_of_both NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q playbooks/promote.yml playbooks/rehearse.yml
 	$(venv)/ruff check --quiet
 	$(venv)/ruff format --check --quiet
