@@ -43,10 +43,12 @@ unit: dev ## the tests that need no host
 faults: ## break deploys in every way, and see what is left: docs/reliability.md (two hours)
 	@tools/controller
 	@tools/engine $(venv)/python tools/faults.py
+	@tools/engine $(venv)/python tools/faults_fleet.py
 
 bench: ## how long a deploy takes, beside the plain in-place way
 	@tools/controller
 	@tools/engine $(venv)/python tools/bench.py
+	@tools/engine $(venv)/python tools/bench_fleet.py
 
 pins: dev ## take the newest versions that the .in files allow
 	$(venv)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \

@@ -18,6 +18,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     NAMES,
     problem_of_template,
     problems,
+    problems_of_balancer,
     problems_of_database,
 )
 
@@ -38,18 +39,39 @@ def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str
     """What is wrong with the inventory where the app wants PostgreSQL."""
     if settings.get("app_database") != "postgresql":
         return []
-    groups, hostvars = task_vars["groups"], task_vars["hostvars"]
+    groups = task_vars["groups"]
     if groups.get("staging") and groups.get("live"):
         return []  # both inventories were given, and whose host of the group database is whose?
-    hosts = groups["live" if "live" in task_vars["group_names"] else "staging"]
-    database = groups.get("database", [])
-    addresses = {
-        host: str(
-            hostvars[host].get("database_address") or hostvars[host].get("ansible_host") or host
-        )
-        for host in [*hosts, *database]
-    }
+    hosts, database = hosts_of(task_vars), groups.get("database", [])
+    addresses = addresses_of([*hosts, *database], task_vars, "database_address")
     return problems_of_database(str(settings.get("app_name")), hosts, database, addresses)
+
+
+def of_balancer(task_vars: dict[str, Any]) -> list[str]:
+    """What is wrong with the inventory where it has a balancer."""
+    balancers = task_vars.get("groups", {}).get("balancer", [])
+    if not balancers:
+        return []
+    hosts = hosts_of(task_vars)
+    names = ("balancer_address", "database_address")
+    addresses = addresses_of([*hosts, *balancers], task_vars, *names)
+    return problems_of_balancer(hosts, balancers, addresses)
+
+
+def hosts_of(task_vars: dict[str, Any]) -> list[str]:
+    """The hosts of the environment."""
+    environment = "live" if "live" in task_vars["group_names"] else "staging"
+    return list(task_vars["groups"][environment])
+
+
+def addresses_of(hosts: list[str], task_vars: dict[str, Any], *names: str) -> dict[str, str]:
+    """Where those hosts are in the network between them, by the variables that may say so."""
+    found = {}
+    for host in hosts:
+        variables = task_vars["hostvars"][host]
+        wanted = (str(variables.get(name) or "") for name in (*names, "ansible_host"))
+        found[host] = next(filter(None, wanted), host)
+    return found
 
 
 def of_hooks(settings: dict[str, Any], loader: DataLoader) -> list[str]:
@@ -105,7 +127,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if unreadable:
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})
-        found += of_hooks(settings, self._loader)
+        found += of_balancer(task_vars or {}) + of_hooks(settings, self._loader)
         if found:
             return {
                 "failed": True,

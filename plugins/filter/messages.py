@@ -54,6 +54,31 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     return table(head, rows)
 
 
+def level(serving: Mapping[str, int], hosts: Sequence[str], out: Sequence[str] = ()) -> str:
+    """What differs between the hosts of an environment, in a sentence each; empty where nothing.
+
+    ``serving`` is what those serve that answered, ``hosts`` are all of them, and ``out`` are those
+    that the balancer sends nobody to.
+    """
+    by_release: dict[int, list[str]] = {}
+    for host, number in serving.items():
+        by_release.setdefault(number, []).append(host)
+    said = []
+    if len(by_release) > 1:
+        most = max(by_release, key=lambda number: (len(by_release[number]), number))
+        for number, behind in by_release.items():
+            if number != most:
+                verb = "serves" if len(behind) == 1 else "serve"
+                what = number or "no release"
+                said.append(f"{', '.join(behind)} {verb} {what}, the others {most or 'none'}.")
+    missing = [host for host in hosts if host not in serving]
+    if missing:
+        said.append(f"Of {', '.join(missing)} nothing is known.")
+    if out:
+        said.append(f"The balancer sends nobody to {', '.join(out)}.")
+    return "\n".join(said)
+
+
 def table(head: str, rows: Sequence[Sequence[str]]) -> str:
     """Rows in columns, below a line."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -191,6 +216,7 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
         return {
+            "level": level,
             "outcome": outcome,
             "promotable": promotable,
             "rehearsed": rehearsed,

@@ -35,6 +35,10 @@ options:
     description: Who deploys, for the journal.
     type: str
     required: true
+  anew:
+    description: Make it also where the release on stage is the same, since other hosts lack it.
+    type: bool
+    default: false
   environment:
     description:
       - The environment file of the release, as the filter
@@ -199,7 +203,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     write_file,
     write_json,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._journal import BUILDING, Journal
+from ansible_collections.greenroom.django.plugins.module_utils._journal import (
+    BUILDING,
+    FAILED,
+    Journal,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._local_settings import (
     read_local_settings,
     write_local_settings,
@@ -219,6 +227,7 @@ OPTIONS = {
     "number": {"type": "int", "required": True},
     "rev": {"type": "str", "required": True},
     "by": {"type": "str", "required": True},
+    "anew": {"type": "bool", "default": False},
     "environment": {"type": "str", "default": "", "no_log": True},
     "local_settings": {"type": "str", "default": ""},
     "local_settings_content": {"type": "str", "default": "", "no_log": True},
@@ -461,7 +470,11 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     result["revision"] = revision
     result["commits"] = source.between(served, revision) if served else []
     running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
-    if serving and serves_already(app, serving, manifest, environment, local_settings, running):
+    if (
+        serving
+        and not params["anew"]
+        and serves_already(app, serving, manifest, environment, local_settings, running)
+    ):
         return {
             **result,
             "number": serving,
@@ -476,6 +489,8 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         + "".join(f"  {line}\n" for line in result["commits"]),
     }
     if not check_mode:
+        if number == journal.last_number() and journal.get(number)["result"] == FAILED:
+            journal.entries.pop()  # it failed here, and not on the hosts that this one joins
         journal.add(
             {
                 "number": number,

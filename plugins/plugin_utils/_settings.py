@@ -26,6 +26,8 @@ HOOKS = (
     "before_handover",
     "after_handover",
     "anonymise",
+    "leave_balancer",
+    "join_balancer",
 )
 
 Check = Callable[[Any], bool]
@@ -34,6 +36,11 @@ Check = Callable[[Any], bool]
 def _matches(pattern: str) -> Check:
     compiled = re.compile(pattern)
     return lambda value: isinstance(value, str) and bool(compiled.fullmatch(value))
+
+
+def _matches_text(pattern: str) -> Check:
+    """The same for a value that may have come as a number."""
+    return lambda value: bool(re.fullmatch(pattern, str(value)))
 
 
 def _is_rev(value: Any) -> bool:
@@ -172,6 +179,10 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "allow_database_ahead": ("yes or no", _is_boolean),
     "allow_backwards_incompatible": ("yes or no", _is_boolean),
+    "app_serial": (
+        "how many hosts take the stage at once: a number, 1 at least, or 1% to 100%",
+        _matches_text(r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"),
+    ),
     "app_keep_releases": ("2 or more", _between(2)),
     "app_keep_snapshots": ("1 or more", _between(1)),
     "app_keep_snapshots_days": ("1 or more", _between(1)),
@@ -303,10 +314,42 @@ def problems_of_database(
         )
     if set(hosts) <= set(database):
         return []  # it is reached on localhost
+    return _problems_of_addresses(
+        [*hosts, *database], addresses, "a database on a host of its own", "database_address"
+    )
+
+
+def problems_of_balancer(
+    hosts: Sequence[str], balancers: Sequence[str], addresses: Mapping[str, str]
+) -> list[str]:
+    """What is wrong with the balancer in front of an app's hosts, a sentence each.
+
+    The arguments are those of problems_of_database().
+    """
+    if not balancers:
+        return []
+    both = [host for host in balancers if host in hosts]
+    if both:
+        return [
+            f"The group balancer has {', '.join(both)}, of the hosts that it is to be in front of, "
+            "and one port cannot be both; it should have hosts of its own."
+        ]
     return [
-        f"The address of {host} is {addresses[host]!r}; with a database on a host of its own it "
-        f"should be an IP address: set database_address of {host} in the inventory."
-        for host in dict.fromkeys([*hosts, *database])
+        f"The inventory has {host!r}, which HAProxy cannot call a host; a name should be of "
+        "letters, digits, dots, hyphens and underscores."
+        for host in hosts
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", host)
+    ] + _problems_of_addresses([*hosts, *balancers], addresses, "a balancer", "balancer_address")
+
+
+def _problems_of_addresses(
+    hosts: Sequence[str], addresses: Mapping[str, str], where: str, setting: str
+) -> list[str]:
+    """Which hosts would not be found in the network between them."""
+    return [
+        f"The address of {host} is {addresses[host]!r}; with {where} it "
+        f"should be an IP address: set {setting} of {host} in the inventory."
+        for host in dict.fromkeys(hosts)
         if not _is_address(addresses[host])
     ]
 

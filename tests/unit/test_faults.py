@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faults_fleet
 from faults import DATABASES, DEPLOY, FAULTS, PAGE, QUICK, ROLLBACK, first_cells, wanted, with_row
 
 
@@ -30,7 +31,8 @@ def test_words_choose_faults_and_databases() -> None:
 def test_the_page_has_a_row_for_each_fault_and_database() -> None:
     rows = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
     cells = [f"| {fault.name} | {fault.step} | {database} |" for fault, database in wanted()]
-    assert [first_cells(row) for row in rows[2:]] == [first_cells(each) for each in cells]
+    own = rows[2 : rows.index(faults_fleet.TABLE.splitlines()[0])]
+    assert [first_cells(row) for row in own] == [first_cells(each) for each in cells]
 
 
 def test_a_row_is_written_and_the_others_stay() -> None:
@@ -41,3 +43,15 @@ def test_a_row_is_written_and_the_others_stay() -> None:
     assert row in written
     assert all("| disk full | build | postgresql |" in line for line in changed)
     assert with_row("\n".join(written) + "\n", row).splitlines() == written
+
+
+def test_the_second_table_has_a_row_for_each_fault_of_a_fleet() -> None:
+    page = PAGE.read_text()
+    names = [fault.name for fault in faults_fleet.FAULTS]
+    rows = page.partition(faults_fleet.TABLE)[2].splitlines()
+    assert [row.split("|")[1].strip() for row in rows] == names
+    row = f"| {names[1]} | hand over | 1 | 2 | 3 | works, 4 s |"
+    written = faults_fleet.with_row(page, row)
+    assert row in written
+    assert len(written.splitlines()) == len(page.splitlines())
+    assert faults_fleet.with_row(written, row) == written

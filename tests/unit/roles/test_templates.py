@@ -170,6 +170,35 @@ def test_other_paths_for_static_files_and_uploads() -> None:
     assert not {"location /static/", "location /media/"} & blocks.keys()
 
 
+BALANCED = {
+    "groups": {"live": ["web1", "web2"], "balancer": ["www"]},
+    "hostvars": {
+        "web1": {"ansible_host": "192.0.2.1"},
+        "web2": {"ansible_host": "192.0.2.2", "balancer_address": "2001:db8::2"},
+        "www": {"ansible_host": "192.0.2.9"},
+    },
+}
+
+
+def test_the_balancer_alone_is_believed_who_the_visitor_is() -> None:
+    blocks = server(render("nginx/site.conf.j2", app_name="my-blog", **BALANCED))
+    name = 'map "$realip_remote_addr $http_x_forwarded_proto" $my_blog_scheme'
+    assert blocks[name] == ["default $scheme", '"192.0.2.9 https" https']
+    assert {"set_real_ip_from 192.0.2.9", "real_ip_header X-Forwarded-For"} <= set(blocks["server"])
+    assert "proxy_set_header X-Forwarded-Proto $my_blog_scheme" in blocks["location @app"]
+    alone = render("nginx/site.conf.j2")
+    assert "real_ip" not in alone
+    assert "X-Forwarded-Proto $scheme;" in alone
+
+
+def test_the_balancers_hosts() -> None:
+    text = render("balancer/haproxy.cfg.j2", balancer_extra="bind :443 ssl", **BALANCED)
+    assert "\n# greenroom: blog live\n" in text
+    assert "\n    server web1 192.0.2.1:80\n    server web2 [2001:db8::2]:80\n" in text
+    assert "\n    bind :443 ssl\n    default_backend blog\n" in text
+    assert "uri / ver HTTP/1.1 hdr Host www.example.com" in text
+
+
 def test_what_all_sites_share_names_no_app() -> None:
     text = render("nginx/greenroom.conf.j2", app_port=8080)
     assert "blog" not in text

@@ -7,6 +7,7 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.greenroom.django.plugins.filter.messages import (
     FilterModule,
     age,
+    level,
     outcome,
     promotable,
     rehearsed,
@@ -20,6 +21,7 @@ from ansible_collections.greenroom.django.plugins.filter.messages import (
 
 def test_the_names() -> None:
     assert FilterModule().filters() == {
+        "level": level,
         "outcome": outcome,
         "promotable": promotable,
         "rehearsed": rehearsed,
@@ -256,3 +258,22 @@ def test_what_outlived_a_trial() -> None:
         "Not tried: the web server (why).",
     ]
     assert tried({}, {}, True).startswith("Would write a row and an upload, deploy, look")
+
+
+@pytest.mark.parametrize(
+    ("serving", "out", "said"),
+    [
+        ({"a": 42, "b": 42}, [], "Of c nothing is known."),
+        ({"a": 42, "b": 42, "c": 42}, [], ""),
+        (
+            {"a": 42, "b": 42, "c": 41},
+            ["c"],
+            "c serves 41, the others 42.\nThe balancer sends nobody to c.",
+        ),
+        ({"a": 42, "b": 0, "c": 0}, [], "a serves 42, the others none."),
+        ({"a": 42, "b": 42, "c": 0}, [], "c serves no release, the others 42."),
+        ({"a": 41, "b": 42}, [], "a serves 41, the others 42.\nOf c nothing is known."),
+    ],
+)
+def test_where_hosts_are_not_level(serving: dict[str, int], out: list[str], said: str) -> None:
+    assert level(serving, ["a", "b", "c"], out) == said

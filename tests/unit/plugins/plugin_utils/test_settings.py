@@ -11,6 +11,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     RULES_OF_ITEMS,
     problem_of_template,
     problems,
+    problems_of_balancer,
     problems_of_database,
 )
 
@@ -192,6 +193,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ("allow_database_ahead", "allow_backwards_incompatible"),
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
     ),
+    "app_serial": ([1, 16, "3", "1%", "50%", "100%"], [0, -1, "0%", "101%", "all", "", None]),
     "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
     "app_keep_snapshots": ([1, 10, "3"], [0, -1, "all", "", None, True]),
     "app_keep_snapshots_days": ([1, 365, "30"], [0, -1, "ever", "", None]),
@@ -672,3 +674,21 @@ def test_a_host_whose_address_is_not_known(address: str) -> None:
 def test_a_name_that_postgresql_has_for_itself(name: str) -> None:
     (said,) = problems_of_database(name, ["web1"], [], ADDRESSES)
     assert said.startswith(f"app_name is {name!r}, which PostgreSQL has for itself; choose another")
+
+
+def test_a_balancer_needs_addresses_and_a_host_of_its_own() -> None:
+    addresses = {"web1": "192.0.2.1", "web2": "192.0.2.2", "www": "192.0.2.9"}
+    assert problems_of_balancer(["web1", "web2"], [], {}) == []
+    assert problems_of_balancer(["web1", "web2"], ["www"], addresses) == []
+    assert problems_of_balancer(["web1"], ["www"], {**addresses, "www": "www.example.com"}) == [
+        "The address of www is 'www.example.com'; with a balancer it should be an IP address: set "
+        "balancer_address of www in the inventory."
+    ]
+    assert problems_of_balancer(["web1", "web2"], ["web2"], addresses) == [
+        "The group balancer has web2, of the hosts that it is to be in front of, and one port "
+        "cannot be both; it should have hosts of its own."
+    ]
+    assert problems_of_balancer(["web 1"], ["www"], {**addresses, "web 1": "192.0.2.1"}) == [
+        "The inventory has 'web 1', which HAProxy cannot call a host; a name should be of letters, "
+        "digits, dots, hyphens and underscores."
+    ]
