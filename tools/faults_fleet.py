@@ -70,7 +70,7 @@ def host_dies(fleet: Fleet, audience: Audience) -> None:  # noqa: ARG001 - all f
     lives = [host for host in fleet.webs if host is not dies]
     must(fleet.releases(*lives) == [before, before], "those that live did not go back")
     must(fleet.out() == {dies.container}, f"{fleet.out()} are out")
-    dies.power_on()
+    fleet.power_on(dies)
 
 
 def balancer_restarts(fleet: Fleet, audience: Audience) -> None:
@@ -115,7 +115,7 @@ def unreachable(fleet: Fleet, audience: Audience) -> None:  # noqa: ARG001 - all
     must(fleet.releases(*fleet.webs[:2]) == before, "something was changed")
     fleet.run("deploy.yml", "-l", f"staging:!{away.container}")
     must(fleet.out() == {away.container}, f"{fleet.out()} are out")
-    away.power_on()
+    fleet.power_on(away)
 
 
 FAULTS = [

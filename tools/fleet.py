@@ -54,6 +54,16 @@ class Fleet:
         """Run a playbook on all of them, or as the arguments say."""
         return ansible_playbook(self.inventory, playbook, *arguments, check=check)
 
+    def power_on(self, host: Host) -> None:
+        """Start a host again after its power was cut.
+
+        A container may get another address, which the database and the balancer have to know.
+        """
+        before = host.address
+        host.power_on()
+        if host.address != before:
+            self.run("site.yml")
+
     def push(self, revision: str) -> None:
         """Make a revision the tip of staging, in the repository of every host."""
         for host in self.webs:
