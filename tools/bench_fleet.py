@@ -141,7 +141,8 @@ def plot(costs: Sequence[Cost], width: int = 640, height: int = 360) -> str:
 def write(costs: Sequence[Cost]) -> None:
     """Put both into the docs."""
     PLOT.write_text(plot(costs))
-    PAGE.write_text(TABLE.sub(lambda found: found[1] + table(costs) + found[2], PAGE.read_text()))
+    shown = f"{table(costs)}\n![Seconds of a deploy over the number of hosts]({PLOT.name})\n"
+    PAGE.write_text(TABLE.sub(lambda found: found[1] + shown + found[2], PAGE.read_text()))
 
 
 def main(sizes: Sequence[int]) -> int:

@@ -103,6 +103,13 @@ def test_a_play_looks_at_the_settings_first_and_works_on_one_environment(name: s
     assert play["roles"] == ["greenroom.django.app"]
 
 
+def test_batches_are_no_plays_of_their_own() -> None:
+    """With a play's serial, run_once is once a batch: each would migrate, and none goes back."""
+    assert [task["name"] for _, task in ALL_TASKS if "serial" in task] == []
+    for name in ("deploy", "rollback"):
+        assert "include_tasks: tasks/roll.yml" in (ROOT / f"playbooks/{name}.yml").read_text()
+
+
 def test_the_release_role_says_which_steps_there_are() -> None:
     steps = {path.stem for path in ROOT.glob("roles/release/tasks/*.yml")} - {"main"}
     (task,) = load("roles/release/tasks/main.yml")

@@ -232,6 +232,32 @@ def test_the_same_again_is_nothing_to_do(host: Host) -> None:
     assert host.results() == {1: "good"}
 
 
+def test_the_same_again_is_made_where_another_host_lacks_it(host: Host) -> None:
+    host.deploy()
+    begun = host.begin()
+    made = host.make(begun, number=5, anew=True)
+    assert (made["number"], made["needed"]) == (5, True)
+    host.take_stage(5)
+    host.record(begun, 5, "deploy")
+    assert host.results() == {1: "good", 5: "good"}
+
+
+def test_what_failed_here_and_not_on_other_hosts_is_made_again(host: Host) -> None:
+    """A host that died in a roll joins the others, which serve that number."""
+    host.deploy()
+    host.repository.commit("Change", {})
+    host.make(host.begin())
+    begun = host.begin(dead="run-2")
+    assert host.results() == {1: "good", 2: "failed"}
+    host.make(begun, number=2)
+    host.take_stage(2)
+    host.record(begun, 2, "deploy")
+    assert host.results() == {1: "good", 2: "good"}
+    with pytest.raises(GreenroomError, match="not a new number"):
+        host.make(begun := host.begin(), number=2, anew=True)
+    host.abandon(begun, 0)
+
+
 def test_what_serves_and_does_not_run_is_made_again(host: Host) -> None:
     host.deploy()
     host.services.up.clear()
