@@ -44,7 +44,9 @@ class Fleet:
         webs = [start(image=image) for _ in range(count)]
         database, balancer = start(), start()
         own = settings("localhost", *(host.address for host in [*webs, balancer]))
-        own |= {"app_database": "postgresql", "app_migration_check": "off", **more}
+        # No backup by itself: at midnight, it would hold the lock of the first host.
+        own |= {"app_database": "postgresql", "app_migration_check": "off", "app_backup_at": ""}
+        own |= more
         inventory = write_inventory(
             folder / "staging", dict.fromkeys(webs, own), database=database, balancer=balancer
         )

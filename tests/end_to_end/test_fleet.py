@@ -106,7 +106,7 @@ def test_deploys_and_a_rollback_under_load(fleet: Fleet) -> None:
     assert audience.failures == []
     assert audience.missing() == []
     assert fleet.applied() == ["0001_initial", "0002_show_stage", "0003_fill_stage"]
-    snapshots = [host.shell(f"ls {HOME}/backups").split() for host in fleet.webs]
+    snapshots = [host.shell(f"ls {HOME}/backups || true").split() for host in fleet.webs]
     assert [bool(names) for names in snapshots] == [True, False, False], "once, on the first host"
     assert fleet.out() == set()
 
