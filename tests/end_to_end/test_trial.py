@@ -111,7 +111,9 @@ def test_a_deploy_that_fails(site: Host, playbill: Example) -> None:
 
 @pytest.mark.parametrize("option", ["rev=v2", "merge=main", "database=restore"])
 def test_what_would_be_no_trial(site: Host, option: str) -> None:
-    said = fail(site, "-e", option, "-e", "checkout_controller_repository=ssh://you@host/srv/it.git")
+    said = fail(
+        site, "-e", option, "-e", "checkout_controller_repository=ssh://you@host/srv/it.git"
+    )
     assert f"{option.partition('=')[0]} is set" in said
 
 
