@@ -39,10 +39,9 @@ def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str
     """What is wrong with the inventory where the app wants PostgreSQL."""
     if settings.get("app_database") != "postgresql":
         return []
-    groups = task_vars["groups"]
-    if groups.get("staging") and groups.get("live"):
-        return []  # both inventories were given, and whose host of the group database is whose?
-    hosts, database = hosts_of(task_vars), groups.get("database", [])
+    if of_both(task_vars):
+        return []
+    hosts, database = hosts_of(task_vars), task_vars["groups"].get("database", [])
     addresses = addresses_of([*hosts, *database], task_vars, "database_address")
     return problems_of_database(str(settings.get("app_name")), hosts, database, addresses)
 
@@ -50,12 +49,17 @@ def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str
 def of_balancer(task_vars: dict[str, Any]) -> list[str]:
     """What is wrong with the inventory where it has a balancer."""
     balancers = task_vars.get("groups", {}).get("balancer", [])
-    if not balancers:
+    if not balancers or of_both(task_vars):
         return []
     hosts = hosts_of(task_vars)
     names = ("balancer_address", "database_address")
     addresses = addresses_of([*hosts, *balancers], task_vars, *names)
     return problems_of_balancer(hosts, balancers, addresses)
+
+
+def of_both(task_vars: dict[str, Any]) -> bool:
+    """Whether both inventories were given: whose host of a group is whose, is not seen then."""
+    return all(task_vars.get("groups", {}).get(name) for name in ("staging", "live"))
 
 
 def hosts_of(task_vars: dict[str, Any]) -> list[str]:

@@ -15,6 +15,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
     serving_release,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 
 PATIENCE = 3600  # seconds that it waits for a deploy to end
@@ -47,6 +48,11 @@ def take_turn(app: App, databases: list[str], keep: int, days: int) -> str:
     wait_for(lock, holder)
     try:
         with lock.step(token, "backup"):
+            if "swap" in (Journal.read(app.journal).unsettled or {}):
+                raise GreenroomError(
+                    "A restore did not come to its end, so these may not be the app's own rows. "
+                    "The next run of a playbook undoes it."
+                )
             number = serving_release(app)
             taken = back_up(app, number, databases, "by the clock", BY, keep, days)
     finally:

@@ -138,10 +138,11 @@ RULES: dict[str, tuple[str, Check]] = {
         "a command, with its quotes in pairs, or empty",
         _or_empty(_is_command),
     ),
-    "app_functional_tests_timeout": ("a number of seconds, 1 at least", _between(1)),
+    # Less than the lock lasts without a sign of life, so that nobody else deploys meanwhile.
+    "app_functional_tests_timeout": ("a number of seconds, 1 to 3500", _between(1, 3500)),
     "app_url": (
-        "https://… or http://…, without a path",
-        _matches(r"https?://[A-Za-z0-9.:\[\]-]+"),
+        "https://… or http://…, without a path, or empty",
+        _or_empty(_matches(r"https?://[A-Za-z0-9.:\[\]-]+")),
     ),
     "app_manage": (
         "a path inside the tree that ends in .py",
@@ -553,6 +554,16 @@ def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
         found.append(
             f"merge is {branch!r}, which is the branch of this environment itself; it should be "
             "another one."
+        )
+    if (
+        settings.get("app_environment") == "live"
+        and settings.get("app_functional_tests")
+        and settings.get("gate") != "open"
+    ):
+        found.append(
+            f"merge is {branch!r}, and live takes only what has passed its functional tests on "
+            "staging, which a new merge cannot have: merge it there, and then promote.yml. To "
+            "merge it here all the same: -e gate=open"
         )
     return found + _problems_of_reach(settings, "merge needs")
 

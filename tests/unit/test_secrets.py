@@ -131,6 +131,14 @@ def test_a_password_that_could_open_nothing_is_not_made(checkout: Checkout) -> N
     assert "is encrypted already" in checkout.run(*view, check=False).stderr
 
 
+def test_a_single_value_may_be_encrypted_too(checkout: Checkout) -> None:
+    vars_ = checkout.path / "group_vars/live/vars.yml"
+    vars_.write_text("key: !vault |\n  $ANSIBLE_VAULT;1.1;AES256\n  6162\n")
+    run = checkout.run("tools/vault-password", check=False)
+    assert run.stderr.startswith("group_vars/live/vars.yml is encrypted already.")
+    assert not (checkout.path / ".secrets").exists()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [

@@ -20,6 +20,8 @@ ORDER += [
     "timeout",
     "throttle",
     "diff",
+    "check_mode",
+    "ignore_unreachable",
     "register",
     "until",
 ]

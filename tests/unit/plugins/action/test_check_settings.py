@@ -119,3 +119,21 @@ def test_where_the_database_is(
     result = run(monkeypatch, **GOOD, **settings, **facts)
     assert result.get("failed", False) is bool(said)
     assert said in result.get("msg", "")
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ({"live": ["web1"], "balancer": ["web2"]}, ""),
+        ({"live": ["web1"], "balancer": ["db1"]}, "The address of db1 is 'db1.example.com'"),
+        # to promote.yml, the host of staging has nothing to do with the balancer of live
+        ({"live": ["web1"], "staging": ["db1"], "balancer": ["web2"]}, ""),
+    ],
+)
+def test_where_the_balancer_is(
+    monkeypatch: pytest.MonkeyPatch, groups: dict[str, list[str]], said: str
+) -> None:
+    facts = {"groups": groups, "group_names": ["live"], "hostvars": HOSTVARS}
+    result = run(monkeypatch, **GOOD, **facts)
+    assert result.get("failed", False) is bool(said)
+    assert said in result.get("msg", "")

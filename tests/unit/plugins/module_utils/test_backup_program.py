@@ -12,6 +12,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _backup_program
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.modules import backup_program
 
 ARGUMENTS = ["blog", "--databases", "default", "archive", "--keep", "3", "--days", "9"]
@@ -66,6 +67,17 @@ def test_it_waits_for_others_and_says_whom_it_waited_for(
     monkeypatch.setattr(time, "sleep", lambda _: os.unlink(app.lock))
     assert _backup_program.main(ARGUMENTS) == 0
     assert len(taken) == 1
+
+
+def test_what_a_restore_left_half_done_is_not_kept(
+    app: App, taken: list[tuple[Any, ...]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a rehearsal, it would be live's data as it is."""
+    app.put_on_stage(7)
+    Journal(app.journal, unsettled={"to": 7, "swap": {}}).write()
+    assert _backup_program.main(ARGUMENTS) == 1
+    assert "A restore did not come to its end" in capsys.readouterr().err
+    assert (taken, os.path.exists(app.lock)) == ([], False)
 
 
 def test_a_failure_gives_the_lock_back(

@@ -122,11 +122,10 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "wait": ([0, "0", 600, "86400"], [-1, "10m", "", 86401, "1.5", None]),
     "gate": (["open"], ["", "closed", "Open", True]),
     "app_functional_tests": (["", "pytest a", "sh -c 'a; b'"], ["  ", "a 'b", "a \\"]),
-    "app_functional_tests_timeout": ([1, "1800"], [0, "", "1h", None]),
+    "app_functional_tests_timeout": ([1, "1800", 3500], [0, "", "1h", None, 3501]),
     "app_url": (
-        ["http://a.example", "https://a.example:8443", "http://[::1]:80"],
+        ["", "http://a.example", "https://a.example:8443", "http://[::1]:80"],
         [
-            "",
             "a.example",
             "https://a.example/",
             "https://ada:pw@a.example",
@@ -490,6 +489,22 @@ TESTED = {"app_environment": "staging", "app_repository": "git@host:a.git"}
 )
 def test_functional_tests(settings: dict[str, Any], said: list[str]) -> None:
     assert problems({**TESTED, **settings}) == said
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({}, "merge is 'x', and live takes only what has passed its functional tests on staging,"),
+        ({"gate": "open"}, ""),
+        ({"app_environment": "staging", "app_functional_tests": "sh"}, ""),
+        ({"app_functional_tests": ""}, ""),
+    ],
+)
+def test_a_merge_on_live_cannot_have_been_tested(settings: dict[str, Any], said: str) -> None:
+    live = {"app_environment": "live", "app_functional_tests": "pytest", "merge": "x", **AT_HOME}
+    found = problems({**live, **settings})
+    assert "\n".join(found).startswith(said)
+    assert len(found) == bool(said)
 
 
 LOCAL = {"app_local_settings": "config/local.py"}
