@@ -1,6 +1,7 @@
 # PRIVATE to the collection: running the user's own tests against a site, on the controller.
 from __future__ import annotations
 
+import ctypes
 import os
 import shlex
 import shutil
@@ -16,6 +17,9 @@ from urllib.parse import urlsplit
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
 DRAIN = 5.0  # seconds for what a killed command has still said
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ def told(url: str) -> dict[str, str]:
     }
 
 
+def _end_with_us() -> None:
+    """Have the kernel kill this process when the run is killed, where it can (Linux).
+
+    Tests that go on would write to a site that somebody else deploys to by then.
+    """
+    with suppress(AttributeError):
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def run(
     command: str,
     folder: str,
@@ -84,6 +97,7 @@ def run(
             text=True,
             errors="replace",
             start_new_session=True,  # so that all that it starts can be ended with it
+            preexec_fn=_end_with_us,
         )
     except OSError as error:
         raise GreenroomError(
