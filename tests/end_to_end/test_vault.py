@@ -111,7 +111,7 @@ def test_a_vault_that_cannot_be_opened(clone: Clone) -> None:
     password.write_text("wrong\n")
     run = clone.deploy(check=False)
     assert run.returncode != 0
-    assert "Decryption failed" in run.output
+    assert "group_vars/live/vault.yml cannot be opened with the password in .secrets" in run.output
     password.unlink()
     run = clone.deploy(check=False)
     assert run.returncode != 0
