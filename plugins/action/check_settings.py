@@ -10,6 +10,7 @@ from typing import Any
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 from ansible_collections.greenroom.django.plugins.filter.environment import (
     local_settings_template,
 )
@@ -98,6 +99,17 @@ def of_hooks(settings: dict[str, Any], loader: DataLoader) -> list[str]:
     return found
 
 
+def of_the_gate(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
+    """Whether a word of the command line would take live's gate away, and leave no trace of it."""
+    if "app_functional_tests" not in typed or settings.get("app_environment") != "live":
+        return []
+    return [
+        f"app_functional_tests is {str(typed['app_functional_tests'])!r} on the command line, and "
+        "it decides whether live has a gate; it should be in the inventory. To pass the gate as it "
+        "is, once, which the journal keeps: -e gate=open"
+    ]
+
+
 def of_template(settings: dict[str, Any], said: str) -> str:
     """What is wrong with the template of the local settings."""
     template = str(settings.get("app_local_settings_template", ""))
@@ -132,6 +144,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})
         found += of_balancer(task_vars or {}) + of_hooks(settings, self._loader)
+        found += of_the_gate(settings, load_extra_vars(self._loader))
         if found:
             return {
                 "failed": True,

@@ -58,6 +58,22 @@ def test_one_report_for_all_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> No
     }
 
 
+@pytest.mark.parametrize("command", ["", "true"])
+def test_the_gate_is_not_taken_away_in_passing(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.setattr(
+        check_settings, "load_extra_vars", lambda _: {"app_functional_tests": command}
+    )
+    mine = {**GOOD, "app_functional_tests": command, "inventory_dir": "/tmp"}
+    found = run(monkeypatch, **mine, app_environment="live").get("msg", "")
+    assert f"app_functional_tests is {command!r} on the command line" in found
+    assert "-e gate=open" in found
+    assert "on the command line" not in run(monkeypatch, **mine, app_environment="staging").get(
+        "msg", ""
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
