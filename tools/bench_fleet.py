@@ -3,7 +3,8 @@
 
 tools/bench_fleet.py [SIZES...]    1 2 4 8 16 hosts, unless other numbers are given
 
-Each fleet stands behind a balancer, and all its hosts take the stage at once (app_serial: 100%).
+Each fleet stands behind a balancer, with its database on a host of its own, and all its hosts take
+the stage at once (app_serial: 100%).
 What was measured goes into the table in docs/performance.md, and into docs/fleet-cost.svg.
 """
 
@@ -54,11 +55,14 @@ def deploy(inventory: Path) -> tuple[float, float]:
     return seconds, used() - before
 
 
-def measure(webs: Sequence[Host], balancer: Host, example: Example, folder: Path) -> Cost:
-    """The cost of a deploy on these hosts, which site.yml has provisioned."""
+def measure(
+    webs: Sequence[Host], database: Host, balancer: Host, example: Example, folder: Path
+) -> Cost:
+    """The cost of a deploy on these hosts, of which all but the newest were measured before."""
     own = settings("localhost", balancer.address, *(host.address for host in webs))
+    own |= {"app_database": "postgresql", "app_backup_at": ""}
     inventory = folder / f"staging-{len(webs)}"
-    write_inventory(inventory, dict.fromkeys(webs, own), balancer=balancer)
+    write_inventory(inventory, dict.fromkeys(webs, own), database=database, balancer=balancer)
     ansible_playbook(inventory, "site.yml")
     runs = []
     for number in range(RUNS + 1):
@@ -155,14 +159,15 @@ def main(sizes: Sequence[int]) -> int:
             with Host.start("bench-fleet") as first:
                 example = provision(first, folder)
                 image = first.commit("bench-fleet")
+            database, balancer = (Host.start(f"bench-{name}") for name in ("database", "balancer"))
+            hosts += [database, balancer]
             with ThreadPoolExecutor(4) as pool:
-                names = [f"bench-fleet-{number}" for number in range(max(sizes) + 1)]
-                hosts += pool.map(lambda name: Host.start(name, image), names)
-            balancer, *webs = hosts
-            balancer.shell("systemctl disable --now nginx")
+                names = [f"bench-fleet-{number}" for number in range(1, max(sizes) + 1)]
+                webs = list(pool.map(lambda name: Host.start(name, image), names))
+            hosts += webs
             costs = []
             for size in sizes:
-                costs.append(measure(webs[:size], balancer, example, folder))
+                costs.append(measure(webs[:size], database, balancer, example, folder))
                 print(table(costs[:1] + costs[-1:]).splitlines()[-1], flush=True)
             write(costs)
     except HostError as error:

@@ -6,10 +6,10 @@
 # cost.
 #
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
-# it will be served), wsgi, token, database (which kind site.yml made for the app), may_be_ahead
-# (whether the databases may have had migrations that the release does not know), may_debug (whether
-# DEBUG may be on), local_settings (a file in the tree that the settings should import, if any),
-# connections (whether to tell how the databases are reached).
+# it will be served), wsgi, token, database (which kind site.yml made for the app), hosts (how many
+# the app has), may_be_ahead (whether the databases may have had migrations that the release does
+# not know), may_debug (whether DEBUG may be on), local_settings (a file in the tree that the
+# settings should import, if any), connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
 from __future__ import annotations
@@ -58,6 +58,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
     refuse_databases_that_do_not_outlive(settings, homes)
     refuse_settings_without_postgresql(settings, request.get("database"))
+    refuse_a_database_for_each_host(settings, request.get("databases", []), request.get("hosts", 1))
     refuse_debug(settings, request.get("may_debug", True))
     answer = {
         "django": django.get_version(),
@@ -126,6 +127,18 @@ def refuse_settings_without_postgresql(settings: Any, wanted: str | None) -> Non
             f"{', '.join(engines)} instead. Have the settings read the variable DATABASE_URL, as "
             "dj-database-url does, or leave app_database at sqlite."
         )
+
+
+def refuse_a_database_for_each_host(settings: Any, aliases: list[str], hosts: int) -> None:
+    """What a visitor writes on one host would not be there on the next, and nobody notices."""
+    for alias in aliases if hosts > 1 else ():
+        path = sqlite_file(settings.DATABASES.get(alias, {}))
+        if path:
+            raise RefusalError(
+                f"The database {alias!r} is the SQLite file {path}, and this environment has "
+                f"{hosts} hosts: each would have one of its own. They need one for all: "
+                "app_database: postgresql"
+            )
 
 
 def refuse_debug(settings: Any, may_debug: bool) -> None:

@@ -47,6 +47,10 @@ options:
     type: str
     choices: [sqlite, postgresql]
     default: sqlite
+  hosts:
+    description: How many hosts the app has. With more than one, a SQLite file of each host's own is refused.
+    type: int
+    default: 1
   may_be_ahead:
     description: Don't refuse a database that is ahead of the release.
     type: bool
@@ -137,6 +141,7 @@ OPTIONS = {
     "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
     "database": {"type": "str", "choices": ["sqlite", "postgresql"], "default": "sqlite"},
+    "hosts": {"type": "int", "default": 1},
     "may_be_ahead": {"type": "bool", "default": False},
     "may_debug": {"type": "bool", "default": True},
     "static_url": {"type": "str", "default": "/static/"},
@@ -196,6 +201,7 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "steps": steps,
         "databases": params["databases"],
         "database": params["database"],
+        "hosts": params["hosts"],
         "may_be_ahead": params["may_be_ahead"],
         "may_debug": params["may_debug"],
         "tree": app.release(number),

@@ -61,6 +61,14 @@ def test_nothing_serves_yet(fleet: Fleet) -> None:
     assert "Back in a moment" in answer.text
 
 
+def test_a_database_for_each_host_is_refused(fleet: Fleet) -> None:
+    fleet.push("v1")
+    run = fleet.run("deploy.yml", "-e", "app_database=sqlite", check=False)
+    assert run.returncode != 0
+    assert "this environment has 3 hosts: each would have one of its own" in one_line(run)
+    assert fleet.releases() == [0, 0, 0]
+
+
 def test_the_first_deploy(fleet: Fleet) -> None:
     fleet.push("v1")
     fleet.run("deploy.yml")

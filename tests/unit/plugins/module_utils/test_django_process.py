@@ -96,6 +96,7 @@ class Release:
         wsgi: str = "",
         ahead: bool = False,
         database: str = "sqlite",
+        hosts: int = 1,
         may_debug: bool = True,
         local_settings: str = "",
     ) -> Any:
@@ -109,6 +110,7 @@ class Release:
             "wsgi": wsgi,
             "may_be_ahead": ahead,
             "database": database,
+            "hosts": hosts,
             "may_debug": may_debug,
             "local_settings": local_settings,
         }
@@ -196,6 +198,16 @@ def test_settings_that_do_not_use_the_database_that_was_made(release: Release) -
         "app_database is 'postgresql', and DATABASES of the settings has django.db.backends.sqlite3"
     )
     assert "DATABASE_URL" in said
+
+
+@with_the_newest
+def test_hosts_that_would_each_have_a_database(release: Release) -> None:
+    said = release.refused("check", hosts=3)
+    assert said.startswith("The database 'default' is the SQLite file /")
+    assert "has 3 hosts: each would have one of its own" in said
+    assert "app_database: postgresql" in said
+    release.do("check", hosts=1)
+    release.do("check", hosts=3, databases=())  # one that nobody migrates is the app's own affair
 
 
 @with_the_newest
