@@ -62,7 +62,7 @@ def measure(
     own = settings("localhost", balancer.address, *(host.address for host in webs))
     own |= {"app_database": "postgresql", "app_backup_at": ""}
     inventory = folder / f"staging-{len(webs)}"
-    write_inventory(inventory, dict.fromkeys(webs, own), database=database, balancer=balancer)
+    write_inventory(inventory, dict.fromkeys(webs, own), database=database, balancers=[balancer])
     ansible_playbook(inventory, "site.yml")
     runs = []
     for number in range(RUNS + 1):

@@ -6,7 +6,7 @@ Only the standard library is used, as in the tools beside it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,8 @@ class Fleet:
     balancer: Host
     inventory: Path
     example: Example
+    #: what the inventory says of each host behind the balancer
+    settings: dict[str, Any]
 
     @classmethod
     def make(
@@ -41,20 +43,29 @@ class Fleet:
             count: how many hosts stand behind the balancer
             more: settings of the inventory
         """
-        webs = [start(image=image) for _ in range(count)]
+        # All have one folder of uploads, as by a file system that each has mounted there.
+        first = start(image=image, limits=[f"--volume={HOME}/shared/media"])
+        share = [f"--volumes-from={first.container}"]
+        webs = [first, *(start(image=image, limits=share) for _ in range(count - 1))]
         database, balancer = start(), start()
         own = settings("localhost", *(host.address for host in [*webs, balancer]))
         # No backup by itself: at midnight, it would hold the lock of the first host.
         own |= {"app_database": "postgresql", "app_migration_check": "off", "app_backup_at": ""}
         own |= more
         inventory = write_inventory(
-            folder / "staging", dict.fromkeys(webs, own), database=database, balancer=balancer
+            folder / "staging", dict.fromkeys(webs, own), database=database, balancers=[balancer]
         )
-        return cls(webs, database, balancer, inventory, Example.make(folder / "playbill"))
+        return cls(webs, database, balancer, inventory, Example.make(folder / "playbill"), own)
 
-    def run(self, playbook: str, *arguments: str, check: bool = True) -> PlaybookRun:
+    def run(
+        self,
+        playbook: str,
+        *arguments: str,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> PlaybookRun:
         """Run a playbook on all of them, or as the arguments say."""
-        return ansible_playbook(self.inventory, playbook, *arguments, check=check)
+        return ansible_playbook(self.inventory, playbook, *arguments, check=check, env=env)
 
     def power_on(self, host: Host) -> None:
         """Start a host again after its power was cut.
@@ -76,10 +87,9 @@ class Fleet:
         """What each serves, asked past the balancer."""
         return [release_of(host) for host in webs or self.webs]
 
-    def out(self) -> set[str]:
+    def out(self, balancer: Host | None = None) -> set[str]:
         """Whom the balancer sends nobody to, since it was told so."""
-        lines = [line.split() for line in self.balancer.shell(ASK).splitlines()]
-        return {words[3] for words in lines if len(words) > 6 and words[6] == "1"}
+        return out_of((balancer or self.balancer).shell(ASK))
 
     def locked(self) -> list[str]:
         """The hosts whose lock somebody holds."""
@@ -91,6 +101,12 @@ class Fleet:
         sql = "SELECT name FROM django_migrations WHERE app = 'shows' ORDER BY id"
         argv = ["psql", "--no-psqlrc", "--tuples-only", "--no-align", "--dbname=playbill"]
         return self.database.run([*argv, "--command", sql], user="postgres").stdout.split()
+
+
+def out_of(answer: str) -> set[str]:
+    """Whom a balancer sends nobody to, by what it answered to ASK."""
+    lines = [line.split() for line in answer.splitlines()]
+    return {words[3] for words in lines if len(words) > 6 and words[6] == "1"}
 
 
 def release_of(host: Host) -> int:

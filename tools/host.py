@@ -538,7 +538,7 @@ def write_inventory(
     hosts: Mapping[Host, Mapping[str, Any]],
     environment: str = "staging",
     database: Host | None = None,
-    balancer: Host | None = None,
+    balancers: Sequence[Host] = (),
 ) -> Path:
     """Write an inventory with one group, and return its path.
 
@@ -547,19 +547,19 @@ def write_inventory(
         hosts: the hosts, each with variables of its own
         environment: the group's name
         database: the host of a second group, which is called database
-        balancer: the host of another one, which is called balancer
+        balancers: the hosts of another one, which is called balancer
     """
     members = {host.container: {**host.variables(), **settings} for host, settings in hosts.items()}
     groups = {environment: {"hosts": members}}
-    others = {"database": database, "balancer": balancer}
-    for name, host in others.items():
-        if host:
-            groups[name] = {"hosts": {host.container: host.variables()}}
+    others = {"database": [database] if database else [], "balancer": balancers}
+    for name, found in others.items():
+        if found:
+            groups[name] = {"hosts": {host.container: host.variables() for host in found}}
     path.parent.mkdir(parents=True, exist_ok=True)
     # JSON is YAML, and needs no library.
     path.write_text(json.dumps(groups, indent=2) + "\n")
     path.chmod(0o600)
-    for host in [*hosts, *filter(None, others.values())]:
+    for host in [*hosts, *others["database"], *others["balancer"]]:
         host._inventories = [*(known for known in host._inventories if known != path), path]
     return path
 

@@ -48,7 +48,7 @@ options:
     choices: [sqlite, postgresql]
     default: sqlite
   hosts:
-    description: How many hosts the app has. With more than one, a SQLite file of each host's own is refused.
+    description: How many hosts the app has. With more than one, a database of each is refused.
     type: int
     default: 1
   may_be_ahead:
