@@ -6,9 +6,10 @@ import faults_fleet
 from faults import DATABASES, DEPLOY, FAULTS, PAGE, QUICK, ROLLBACK, first_cells, wanted, with_row
 
 
-def test_the_quick_part_has_every_step_and_every_database() -> None:
+def test_the_quick_part_has_every_step_that_changes_something() -> None:
     quick = wanted(quick=True)
-    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"}
+    before = {"begin", "fetch", "make", "choose"}
+    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"} - before
     assert {database for _, database in quick} == set(DATABASES)
     assert len(quick) == len(QUICK), "each of them is a fault"
 
