@@ -135,9 +135,12 @@ def key() -> Path:
     return path
 
 
-def default_image() -> str:
-    """Return the name of the bare host's image, which is built where it is missing (25 s)."""
-    return command(CHECKOUT / "tools" / "image", stderr=None).stdout.split()[-1]
+def default_image(system: str = "debian-12") -> str:
+    """Return the name of the bare host's image, which is built where it is missing (25 s).
+
+    system: what tools/image knows, such as debian-13
+    """
+    return command(CHECKOUT / "tools" / "image", system, stderr=None).stdout.split()[-1]
 
 
 def recap_of(stdout: str) -> dict[str, dict[str, int]]:
