@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test check lint unit bench faults pins clean dev
+.PHONY: help demo demo-down secrets test check lint unit oldest bench faults pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -20,7 +20,7 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 	@tools/controller
 	@PATH=$(CURDIR)/$(venv):$$PATH tools/secrets $(environment)
 
-test: lint ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
+test: lint oldest ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
 	@tools/engine $(venv)/pytest tests --verbose --numprocesses 2 --dist loadfile
 
 check: lint unit ## the quick part: lint and unit tests
@@ -39,6 +39,13 @@ lint: dev ## what machines can say about the code
 
 unit: dev ## the tests that need no host
 	$(venv)/pytest tests/unit --quiet --numprocesses 2
+
+oldest: dev ## the unit tests, with the oldest ansible-core that we say we support
+	@cmp -s requirements-oldest.txt .cache/oldest/made-of || { \
+	    rm -rf .cache/oldest && $(venv)/python -m venv .cache/oldest && \
+	    .cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
+	        --requirement requirements-oldest.txt && cp requirements-oldest.txt .cache/oldest/made-of; }
+	.cache/oldest/bin/pytest tests/unit --quiet --numprocesses 2
 
 faults: ## break deploys in every way, and see what is left: docs/reliability.md (two hours)
 	@tools/controller

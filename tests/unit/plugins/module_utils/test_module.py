@@ -4,11 +4,13 @@ import errno
 import json
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils.testing import patch_module_args
+from ansible.module_utils import basic
 from ansible_collections.greenroom.django.plugins.module_utils import _module
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -26,6 +28,16 @@ def lock(app: App, monkeypatch: pytest.MonkeyPatch) -> Lock:
     lock.take({"token": "a", "by": "ada@laptop", "since": time.time()})
     os.utime(lock.path, (time.time() - 600, time.time() - 600))
     return lock
+
+
+@contextmanager
+def patch_module_args(arguments: dict[str, Any]) -> Iterator[None]:
+    """Let a module find these; ansible-core has had something for that only since 2.19."""
+    with pytest.MonkeyPatch.context() as patch:
+        given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+        patch.setattr(basic, "_ANSIBLE_ARGS", given)
+        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
+        yield
 
 
 def run(capsys: pytest.CaptureFixture[str], act: Any, check: bool = False, **more: Any) -> Any:
