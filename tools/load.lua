@@ -1,13 +1,19 @@
 -- For wrk: counts what wrk itself does not, the answers that are not 2xx (to wrk a redirect is a
 -- success), and ends with one line of JSON. Each thread has its own Lua, so done() collects.
+--
+-- wrk ... -s load.lua ... URL -- MS    each visitor waits for MS milliseconds before the next request
 local threads = {}
 
 function setup(thread)
    table.insert(threads, thread)
 end
 
-function init(_)
+function init(arguments)
    refused = {}
+   local pause = tonumber(arguments[1])
+   if pause and pause > 0 then
+      function delay() return pause end
+   end
 end
 
 function response(status, _, _)

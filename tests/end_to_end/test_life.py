@@ -172,7 +172,7 @@ def test_static_files_are_served_as_they_should(host: Host) -> None:
 def test_deploys_and_rollbacks_under_load(host: Host, playbill: Example) -> None:
     """Five deploys and two rollbacks in a row, and nobody notices."""
     old_css = stylesheet(host)
-    with Load(host) as load:
+    with Load(host, pause=0) as load:
         deploy(host, playbill, "v2")
         assert (serving(host), version(host)) == (2, "v2")
         assert stylesheet(host) != old_css
