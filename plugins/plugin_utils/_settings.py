@@ -193,6 +193,11 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "app_free_space": ("a number of MiB, 0 at least", _between(0)),
     "app_free_inodes": ("a number, 0 at least", _between(0)),
+    # systemd would pass over another with no more than a warning, and have no limit.
+    "gunicorn_memory_max": (
+        "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
+        _matches_text(r"infinity|[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%"),
+    ),
 }
 
 # The same for each item of a list.
