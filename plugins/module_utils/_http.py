@@ -41,7 +41,7 @@ class Answer:
         return f"{self.status} {self.reason}{to}"
 
 
-class _UnixConnection(http.client.HTTPConnection):
+class UnixConnection(http.client.HTTPConnection):
     """An HTTP connection to a unix socket."""
 
     def __init__(self, path: str, timeout: float) -> None:
@@ -73,7 +73,7 @@ def ask(
     headers = {"Host": host, "User-Agent": "Greenroom", "Connection": "close"}
     connection: http.client.HTTPConnection
     if unix_socket:
-        connection = _UnixConnection(unix_socket, timeout)
+        connection = UnixConnection(unix_socket, timeout)
         headers["X-Forwarded-Proto"] = scheme or "https"
         headers["X-Forwarded-For"] = "127.0.0.1"
     elif scheme == "https":

@@ -10,7 +10,7 @@ import time
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove, write_file
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service
 
 STOPPING = 600  # seconds; the unit itself gives up earlier
 
@@ -35,7 +35,7 @@ def switch_off(app: App) -> None:
     remove(app.maintenance)
 
 
-def close(app: App, service: Systemd, why: str) -> None:
+def close(app: App, service: Service, why: str) -> None:
     """Have visitors get that page, every release end, and wait for that.
 
     Nothing of the app writes to its databases afterwards. Raises GreenroomError.

@@ -8,7 +8,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._pages import Page, faults, listed
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service
 from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
 WRONG_ANSWERS = 3
@@ -41,7 +41,7 @@ def wait_for(
 
 def start_and_prove(
     app: App,
-    service: Systemd,
+    service: Service,
     number: int,
     host: str,
     path: str,

@@ -16,10 +16,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
     first_failure,
     run_migrations,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service
 
 
-def settle(app: App, journal: Journal, service: Systemd) -> str:
+def settle(app: App, journal: Journal, service: Service) -> str:
     """Undo what a rollback or a restore that did not come to its end did, and open the site.
 
     Where the release that it was for is on stage already, that is as good an end. Else the one that

@@ -47,7 +47,7 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd]
+    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -94,8 +94,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
-from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
 OPTIONS = {
@@ -109,11 +108,11 @@ OPTIONS = {
     },
     "note": {"type": "str", "default": ""},
     "holder": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
 }
 
 
-def restore_stage(app: App, service: Systemd, before: int) -> None:
+def restore_stage(app: App, service: Service, before: int) -> None:
     """Have the release that served before serve again, running first."""
     if before:
         service.start(before)
@@ -124,7 +123,7 @@ def restore_stage(app: App, service: Systemd, before: int) -> None:
 
 
 def restore_database(
-    app: App, journal: Journal, service: Systemd, entry: Entry | None, action: str
+    app: App, journal: Journal, service: Service, entry: Entry | None, action: str
 ) -> str:
     """Have the database fit the release that serves; what became of it, in a sentence.
 

@@ -64,7 +64,7 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd]
+    choices: [systemd, supervisor]
     default: systemd
   free_space:
     description: What must be free on the file system of the app, in MiB.
@@ -149,8 +149,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._journal import (
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
 OPTIONS = {
@@ -163,14 +162,14 @@ OPTIONS = {
     "wait": {"type": "int", "default": 0},
     "dead": {"type": "str"},
     "python": {"type": "str", "default": "python3"},
-    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
     "free_space": {"type": "int", "default": 0},
     "free_inodes": {"type": "int", "default": 0},
 }
 
 
 def repair(
-    app: App, journal: Journal, service: Systemd, serving: int | None, check_mode: bool
+    app: App, journal: Journal, service: Service, serving: int | None, check_mode: bool
 ) -> list[str]:
     """Put right what a run that died left behind, in journal and database; a sentence for each.
 
@@ -206,6 +205,12 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             f"This host is not prepared for {app.name}: {app.releases} is missing. "
             "Run site.yml on it first, with the same inventory."
         )
+    service = service_of(app, params["service_manager"])
+    if not service.is_prepared():
+        raise GreenroomError(
+            f"This host is not prepared to run {app.name} under {params['service_manager']} "
+            "(app_service_manager). Run site.yml on it first, with the same inventory."
+        )
     check_room(app.home, params["free_space"], params["free_inodes"])
     lock = Lock(app.lock)
     holder = {key: params[key] for key in ("token", "by", "controller", "pid", "started")}
@@ -217,7 +222,6 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         with nullcontext() if check_mode else lock.step(params["token"], "begin"):
             journal = Journal.read(app.journal)
             serving = app.serving()
-            service = service_of(app, params["service_manager"])
             repaired = repair(app, journal, service, serving, check_mode)
             if repaired and not check_mode:
                 journal.write()

@@ -24,7 +24,7 @@ options:
   service_manager:
     description: What is to keep the app's releases running.
     type: str
-    choices: [systemd]
+    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -62,11 +62,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host as check_kind
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
 }
 
 
@@ -110,7 +110,7 @@ def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     app = App(params["app"])
     return {
         "changed": False,
-        "prepared": check_name(app, service_of(app, params["service_manager"]).hides()),
+        "prepared": check_name(app, MANAGERS[params["service_manager"]](app).hides()),
         "rehearsable": importlib.util.find_spec("apt") is not None,
     }
 

@@ -52,7 +52,7 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd]
+    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -96,8 +96,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import keeper
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
-from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
-from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service import (
+    Service,
+    leave_before,
+    service_of,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -107,7 +110,7 @@ OPTIONS = {
     "by": {"type": "str", "required": True},
     "holder": {"type": "str", "required": True},
     "keep": {"type": "int", "default": 5},
-    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
 }
 
 
@@ -124,7 +127,7 @@ def close_entry(journal: Journal, params: dict[str, Any], now: int) -> None:
         left["note"] = f"rolled back from, to {entry['number']}, by {params['by']}"
 
 
-def retire_others(service: Systemd, serving: int) -> list[int]:
+def retire_others(service: Service, serving: int) -> list[int]:
     """Have all releases but ``serving`` finish, and not come up at boot; those that ran."""
     for number in service.enabled():
         if number != serving:
@@ -146,6 +149,7 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)
+    leave_before(app, params["service_manager"])
     pruned = []
     if params["action"] == "deploy":
         kept = journal.to_keep(serving, params["keep"])

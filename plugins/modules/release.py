@@ -132,7 +132,7 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd]
+    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -242,7 +242,7 @@ OPTIONS = {
     "gate": {"type": "str", "choices": ["none", "open", "closed"], "default": "none"},
     "tests": {"type": "dict", "default": {}},
     "source_control": {"type": "str", "choices": ["git"], "default": "git"},
-    "service_manager": {"type": "str", "choices": ["systemd"], "default": "systemd"},
+    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
 }
 
 _NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['"]([\w.]+)['"]""")

@@ -11,6 +11,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     telling_lines,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+
+UNITS = "/etc/systemd/system"
 
 
 class Systemd:
@@ -23,6 +26,14 @@ class Systemd:
     def is_here() -> bool:
         """Whether this host runs it."""
         return os.path.isdir("/run/systemd/system")
+
+    def is_prepared(self) -> bool:
+        """Whether site.yml has prepared it for the app."""
+        return os.path.exists(self._template)
+
+    @property
+    def _template(self) -> str:
+        return f"{UNITS}/{self.app.name}@.service"
 
     def unit(self, number: int) -> str:
         """The name of the unit of release ``number``."""
@@ -52,6 +63,13 @@ class Systemd:
         """
         must_run(
             f"Stopping {self.unit(number)}", ["systemctl", "stop", "--no-block", self.unit(number)]
+        )
+
+    def restart(self) -> None:
+        """Have the releases that run start anew."""
+        must_run(
+            f"Restarting {self.app.name}",
+            ["systemctl", "try-restart", f"{self.app.name}@*.service"],
         )
 
     def enable(self, number: int) -> None:
@@ -98,7 +116,7 @@ class Systemd:
 
     def enabled(self) -> list[int]:
         """The releases that come up at boot."""
-        wanted = "/etc/systemd/system/multi-user.target.wants"
+        wanted = f"{UNITS}/multi-user.target.wants"
         names = os.listdir(wanted) if os.path.isdir(wanted) else []
         return numbers_of(self.app.name, "\n".join(names))
 
@@ -123,6 +141,13 @@ class Systemd:
                 f"--unit={self.unit(number)}",
             ]
         ).stdout
+
+    def forget(self) -> None:
+        """Take away all that it has of the app, of which nothing runs any more; logs stay."""
+        for number in self.enabled():
+            self.disable(number)
+        remove(self._template)
+        must_run("Having systemd read its units again", ["systemctl", "daemon-reload"])
 
 
 def state_in_words(shown: str) -> str:

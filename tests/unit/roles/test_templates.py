@@ -323,6 +323,29 @@ def test_a_service_that_differs() -> None:
     assert wanted.items() <= dict(unit["Service"]).items()
 
 
+def test_a_program_of_supervisor() -> None:
+    drain, long = {"gunicorn_drain": 5}, {"gunicorn_graceful_timeout": 60}
+    text = render("gunicorn/supervisor.conf.j2", gunicorn_memory_max="40%", **drain, **long)
+    # As supervisor reads it: each % that is none of its own is doubled.
+    program = configparser.RawConfigParser(inline_comment_prefixes=(";", "#"))
+    program.read_string(f"[program]\n{text}")
+    found = dict(program["program"])
+    assert found["command"] % {"program_name": "blog@42"} == (
+        "/usr/local/lib/greenroom/launch blog@42 --drain 5 --memory-max 40% --open-files 4096"
+    )
+    wanted = {
+        "autostart": "true",
+        "autorestart": "unexpected",
+        "stopsignal": "TERM",
+        "stopwaitsecs": "70",
+        "killasgroup": "true",
+        "umask": "027",
+        "stdout_logfile": "/var/log/supervisor/blog/%(program_name)s.log",
+        "redirect_stderr": "true",
+    }
+    assert wanted.items() <= found.items()
+
+
 def test_no_secret_is_in_a_template() -> None:
     secrets = {"app_env": {"KEY": "s3cret"}, "checkout_token": "s3cret"}
     for path in FILES:

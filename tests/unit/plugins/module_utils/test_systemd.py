@@ -11,8 +11,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._service.systemd 
 
 
 def test_it_is_in_the_register() -> None:
-    assert {"systemd": Systemd} == MANAGERS
-    assert service_of(App("blog"), "systemd").unit(42) == "blog@42.service"
+    assert MANAGERS["systemd"] is Systemd
+    assert isinstance(service_of(App("blog"), "systemd"), Systemd)
+    assert Systemd(App("blog")).unit(42) == "blog@42.service"
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,10 @@ class Services:
         self.up: set[int] = set()
         self.at_boot: set[int] = set()
         self.deaths = ""
+        self.prepared = True
+
+    def is_prepared(self) -> bool:
+        return self.prepared
 
     def start(self, number: int) -> None:
         self.up.add(number)
@@ -523,6 +527,10 @@ def test_a_host_that_was_not_prepared(host: Host) -> None:
     with pytest.raises(GreenroomError, match=r"^This host is not prepared for blog: .* Run site"):
         host.begin()
     os.mkdir(host.app.releases)
+    host.services.prepared = False
+    with pytest.raises(GreenroomError, match=r"not prepared to run blog under systemd .* Run site"):
+        host.begin()
+    assert not os.path.exists(host.app.lock)
 
 
 def test_the_status_tells_all_that(host: Host) -> None:
