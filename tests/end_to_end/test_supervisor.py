@@ -155,10 +155,10 @@ def test_its_limits_are_those_of_the_settings(stage: Host) -> None:
 import glob, sys
 for path in glob.glob("/sys/fs/cgroup/**/playbill-2.scope/cgroup.procs", recursive=True):
     with open(path, "w") as file: file.write("0")
-print(len(bytearray(b"x" * int(sys.argv[1]) * {MIB})))
+print(len(b"x" * (int(sys.argv[1]) * {MIB})))
 """
     assert stage.run(["python3", "-c", grab, "100"]).stdout.strip() == str(100 * MIB)
-    assert stage.run(["python3", "-c", grab, "400"], check=False).returncode in (137, -9)
+    assert stage.run(["python3", "-c", grab, "400"], check=False).stdout == ""
     wait_until_up(stage)
     assert running(stage) == [2]
 
@@ -180,7 +180,9 @@ def test_no_other_program_was_touched(stage: Host) -> None:
     """And whoever types `supervisorctl update` for another program touches no release."""
     pids = "supervisorctl pid other; supervisorctl pid playbill@4"
     before = stage.shell(pids)
-    assert stage.shell("supervisorctl update") == ""
+    update = stage.shell("supervisorctl update")
+    assert "playbill@4" not in update
+    assert "other" not in update
     assert stage.shell(pids) == before
     uptime = stage.shell("supervisorctl status other")
     assert re.search(r"RUNNING +pid \d+, uptime 0:0[0-9]:", uptime), uptime
@@ -262,7 +264,7 @@ print(ask.getresponse().status); stopping.wait()
     assert said.splitlines()[0] == "200"
     assert running(stage) == []
     stage.run(["supervisorctl", "start", f"playbill@{number}"])
-    wait_until_up(stage)
+    assert stage.get("/health/").status == 200
 
 
 def test_status_says_how_it_is(stage: Host) -> None:

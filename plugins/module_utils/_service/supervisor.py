@@ -4,17 +4,13 @@
 # so that no other is touched, and in a millisecond, where supervisorctl takes a fifth of a second.
 from __future__ import annotations
 
-import configparser
-import http.client
 import os
 import re
 import socket
 import time
-import xmlrpc.client
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._command import telling_lines
@@ -24,7 +20,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     remove,
     write_file,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._http import UnixConnection
 
 CONFIGURATION = "/etc/supervisor/supervisord.conf"
 PROGRAMS = "/etc/supervisor/conf.d"
@@ -34,10 +29,10 @@ LOGS = "/var/log/supervisor"
 
 STARTING = 120  # seconds until a release must listen, and one that leaves must be gone
 
-# What supervisor calls the states of a program, and its faults.
+# What supervisor calls the states of a program, and its faults; the first one is ours.
 UP = ("STARTING", "RUNNING")
 WITH_A_PROCESS = (*UP, "BACKOFF", "STOPPING")
-BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 10, 60, 70
+NO_SOCKET, BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 0, 10, 60, 70
 
 # What the launcher writes when it starts a release, and how gunicorn begins its lines.
 STARTS = "greenroom: starting "
@@ -209,61 +204,20 @@ class Supervisor:
 
     def _programs(self) -> dict[int, dict[str, Any]]:
         """The app's programs that supervisor knows, by release; none where it does not run."""
-        if not os.path.exists(access()[0]):
-            return {}
-        found = {program["group"]: program for program in self._ask("getAllProcessInfo")}
+        programs = self._ask("getAllProcessInfo", fine=(NO_SOCKET,)) or []
+        found = {program["group"]: program for program in programs}
         numbers = {name: numbers_of(self.app.name, [name]) for name in found}
         return {numbers[name][0]: found[name] for name in found if numbers[name]}
 
-    def _ask(self, method: str, *arguments: Any, fine: tuple[int, ...] = ()) -> Any:
+    @staticmethod
+    def _ask(method: str, *arguments: Any, fine: tuple[int, ...] = ()) -> Any:
         """Ask supervisor; None where its fault is one that is ``fine``. Raises GreenroomError."""
-        path, who = access()
-        transport = _Transport(path)
-        try:
-            with xmlrpc.client.ServerProxy(f"http://{who}localhost", transport) as server:
-                return getattr(server.supervisor, method)(*arguments)
-        except xmlrpc.client.Fault as fault:
-            if fault.faultCode in fine:
-                return None
-            about = " ".join(str(word) for word in arguments[:1])
-            hint = f" Does {CONFIGURATION} include {PROGRAMS}/*.conf?"
-            raise GreenroomError(
-                f"supervisor does not take {f'{method} {about}'.strip()}: {fault.faultString}."
-                + (hint if fault.faultCode == BAD_NAME else "")
-            ) from fault
-        except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-            raise GreenroomError(
-                f"supervisor does not answer on {path} ({error}). Does it run? "
-                "systemctl status supervisor"
-            ) from error
+        # Here, since a host compiles all that a module imports, and most hosts are under systemd.
+        from ansible_collections.greenroom.django.plugins.module_utils._service import (
+            supervisor_socket,
+        )
 
-
-class _Transport(xmlrpc.client.Transport):
-    """XML-RPC over a unix socket."""
-
-    def __init__(self, path: str) -> None:
-        super().__init__()
-        self._path = path
-
-    def make_connection(self, host: Any) -> http.client.HTTPConnection:
-        # This says who asks, where the host's address has a user and a password in it.
-        self._extra_headers = self.get_host_info(host)[1]
-        connection = UnixConnection(self._path, timeout=STARTING)
-        self._connection = host, connection
-        return connection
-
-
-def access() -> tuple[str, str]:
-    """Supervisor's socket, and what goes before the @ of an address to say who asks, if anything.
-
-    Raises GreenroomError where supervisor cannot be asked.
-    """
-    settings = configparser.RawConfigParser(strict=False, inline_comment_prefixes=(";",))
-    settings.read(CONFIGURATION, encoding="utf-8")
-    path = settings.get("unix_http_server", "file", fallback="/var/run/supervisor.sock")
-    user = settings.get("unix_http_server", "username", fallback="")
-    password = settings.get("unix_http_server", "password", fallback="")
-    return path, f"{quote(user, '')}:{quote(password, '')}@" if user else ""
+        return supervisor_socket.ask(CONFIGURATION, method, arguments, fine)
 
 
 def listens(path: str) -> bool:

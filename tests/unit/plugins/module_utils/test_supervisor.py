@@ -21,10 +21,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import wri
 from ansible_collections.greenroom.django.plugins.module_utils._service import supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import (
     Supervisor,
-    access,
     numbers_of,
     state_in_words,
     written_since,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor_socket import (
+    access,
 )
 
 
@@ -277,15 +279,12 @@ def test_where_supervisor_does_not_run(
     monkeypatch.setattr(supervisor, "CONFIGURATION", str(settings))
     service = Supervisor(app)
     assert (service.running(), service.is_active(42), service.state(42)) == ([], False, "inactive")
-    with pytest.raises(GreenroomError, match=r"supervisor does not answer on .*/s .* status"):
+    with pytest.raises(GreenroomError, match=r"does not answer on .*/s .*: systemctl status"):
         service.stop(42)
 
 
-def test_where_nothing_is_said_of_its_socket(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(supervisor, "CONFIGURATION", str(tmp_path / "none"))
-    assert access() == ("/var/run/supervisor.sock", "")
+def test_where_nothing_is_said_of_its_socket(tmp_path: Path) -> None:
+    assert access(str(tmp_path / "none")) == ("/var/run/supervisor.sock", "")
 
 
 @pytest.mark.parametrize(
