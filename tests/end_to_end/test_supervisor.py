@@ -178,71 +178,62 @@ def test_a_deploy_and_a_rollback_under_load(stage: Host, playbill: Example) -> N
 
 def test_no_other_program_was_touched(stage: Host) -> None:
     """And whoever types `supervisorctl update` for another program touches no release."""
-    pids = "supervisorctl pid other; supervisorctl pid playbill@4"
+    now = serving(stage)
+    pids = f"supervisorctl pid other; supervisorctl pid playbill@{now}"
     before = stage.shell(pids)
     update = stage.shell("supervisorctl update")
-    assert "playbill@4" not in update
+    assert f"playbill@{now}" not in update
     assert "other" not in update
     assert stage.shell(pids) == before
-    uptime = stage.shell("supervisorctl status other")
-    assert re.search(r"RUNNING +pid \d+, uptime 0:0[0-9]:", uptime), uptime
     starts = stage.shell("grep -c \"spawned: 'other'\" /var/log/supervisor/supervisord.log")
     assert starts.strip() == "1"
 
 
-@pytest.mark.parametrize(
-    ("broken", "own_words"),
-    [("v5", "The spotlight is broken"), ("crash", "RuntimeError: Stage fright")],
-)
-def test_a_broken_version_never_serves(
-    stage: Host, playbill: Example, broken: str, own_words: str
-) -> None:
-    """Also one that crashes at import, in gunicorn alone, where no check can see it."""
-    if broken == "crash":
-        playbill.set_branch("staging", "v3")
-        playbill.commit(
-            {"playbill/wsgi.py": 'raise RuntimeError("Stage fright")\n'},
-            "Stage fright",
-        )
-        broken = "staging"
+def test_a_crash_at_import_never_serves(stage: Host, playbill: Example) -> None:
+    """One that comes in gunicorn alone, where no check can see it."""
+    now = serving(stage)
+    playbill.set_branch("staging", "v3")
+    playbill.commit({"playbill/wsgi.py": 'raise RuntimeError("Stage fright")\n'}, "Stage fright")
     with Load(stage) as load:
-        run = stage.playbook("deploy.yml", "-e", f"rev={broken}", check=False)
+        run = stage.playbook("deploy.yml", check=False)
     assert run.returncode != 0
-    assert own_words in run.stdout
-    assert "Release 4 serves, as before." in run.stdout.replace("\n        ", " ")
+    assert "RuntimeError: Stage fright" in run.stdout
+    assert f"Release {now} serves, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
-    wait_until_alone(stage, 4)
+    wait_until_alone(stage, now)
 
 
 def test_the_logs_are_not_for_the_world(stage: Host) -> None:
-    log = stage.shell("cat /var/log/supervisor/playbill/playbill@4.log")
-    assert "Listening at: unix:/run/playbill/4.sock" in log
-    reads = ["cat", "/var/log/supervisor/playbill/playbill@4.log"]
+    now = serving(stage)
+    reads = ["cat", f"/var/log/supervisor/playbill/playbill@{now}.log"]
+    assert f"Listening at: unix:/run/playbill/{now}.sock" in stage.run(reads).stdout
     assert stage.run(reads, user="nobody", check=False).returncode != 0
 
 
 def test_what_crashes_is_started_again(stage: Host) -> None:
-    before = master(stage, 4)
+    now = serving(stage)
+    before = master(stage, now)
     stage.run(["kill", "-KILL", str(before)])
     time.sleep(0.5)
     wait_until_up(stage)
-    assert running(stage) == [4]
-    assert master(stage, 4) != before
+    assert running(stage) == [now]
+    assert master(stage, now) != before
 
 
 def test_a_release_never_runs_twice(stage: Host) -> None:
     """The programs of a supervisor that is killed go on, until the next one starts them again."""
+    now = serving(stage)
+    before = master(stage, now)
     stage.shell("systemctl kill --signal=KILL supervisor; sleep 1")
     assert stage.get("/health/").status == 200, "what serves does not need it"
-    stage.shell("systemctl stop supervisor; systemctl start supervisor")
+    stage.shell("systemctl restart supervisor")
     for _ in range(100):
-        if programs(stage).get("playbill@4") == "RUNNING":
+        if programs(stage).get(f"playbill@{now}") == "RUNNING":
             break
         time.sleep(0.2)
     wait_until_up(stage)
-    assert running(stage) == [4]
-    assert stage.playbook("deploy.yml", "-e", "rev=v3").recap[stage.container]["failed"] == 0
-    wait_until_up(stage)
+    assert running(stage) == [now]
+    assert master(stage, now) != before
 
 
 def test_whoever_stops_it_by_hand_drains_it(stage: Host) -> None:
@@ -261,7 +252,7 @@ ask = Connection("localhost"); ask.request("GET", "/health/")
 print(ask.getresponse().status); stopping.wait()
 """
     said = stage.run(["python3", "-c", script]).stdout
-    assert said.splitlines()[0] == "200"
+    assert "200" in said.splitlines()
     assert running(stage) == []
     stage.run(["supervisorctl", "start", f"playbill@{number}"])
     assert stage.get("/health/").status == 200
