@@ -34,7 +34,6 @@ class App:
         self.venvs = os.path.join(self.home, "venvs")
         self.shared = os.path.join(self.home, "shared")
         self.build = os.path.join(self.home, "build")
-        self.repository = os.path.join(self.build, "repository")
         self.current = os.path.join(self.home, "current")
         self.journal = os.path.join(self.home, "journal.json")
         self.backups = os.path.join(self.home, "backups")

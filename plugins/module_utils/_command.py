@@ -109,6 +109,16 @@ def must_run(what: str, argv: Sequence[str], **options: Any) -> str:
     return output
 
 
+def is_running(program: str, user: str) -> bool:
+    """Whether a program of that name, or one whose name begins so, is at work as that user."""
+    number = pwd.getpwnam(user).pw_uid
+    for name in filter(str.isdigit, os.listdir("/proc")):
+        with suppress(OSError), open(f"/proc/{name}/comm", encoding="utf-8") as file:
+            if os.stat(f"/proc/{name}").st_uid == number and file.read().startswith(program):
+                return True
+    return False
+
+
 def tail(text: str, lines: int = 25) -> str:
     """The last ``lines`` lines of ``text``, which is where programs say what went wrong."""
     return "\n".join(text.strip().splitlines()[-lines:])

@@ -61,6 +61,11 @@ options:
     description: The Python that the app wants, by name or path.
     type: str
     default: python3
+  source_control:
+    description: What the repository is. What a fetch that was killed left in it is put right.
+    type: str
+    choices: [git]
+    default: git
   service_manager:
     description: What keeps the app's releases running.
     type: str
@@ -131,13 +136,11 @@ working:
 """
 
 import os
-import pwd
 import time
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host, check_room
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
@@ -151,6 +154,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -162,6 +166,7 @@ OPTIONS = {
     "wait": {"type": "int", "default": 0},
     "dead": {"type": "str"},
     "python": {"type": "str", "default": "python3"},
+    "source_control": {"type": "str", "choices": ["git"], "default": "git"},
     "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
     "free_space": {"type": "int", "default": 0},
     "free_inodes": {"type": "int", "default": 0},
@@ -226,7 +231,7 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             if repaired and not check_mode:
                 journal.write()
             if not check_mode:
-                unlock_repository(app)
+                source_of(app, params["source_control"]).unlock()
     except GreenroomError:
         lock.release(params["token"])
         raise
@@ -239,30 +244,6 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "repaired": repaired,
         "changed": bool(repaired),
     }
-
-
-def unlock_repository(app: App) -> None:
-    """Take away the locks of a fetch that was killed, or git would refuse the next one.
-
-    As the build user, since what it owns could lead root elsewhere.
-    """
-    if os.path.isdir(app.repository) and not still_fetches(app):
-        locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
-        must_run(
-            "Looking for locks of a fetch that was killed",
-            ["find", app.repository, *locks, "-delete"],
-            user=app.builder,
-        )
-
-
-def still_fetches(app: App) -> bool:
-    """Whether git is at work there: one that took too long for its run, and was left to itself."""
-    builder = pwd.getpwnam(app.builder).pw_uid
-    for name in filter(str.isdigit, os.listdir("/proc")):
-        with suppress(OSError), open(f"/proc/{name}/comm", encoding="utf-8") as file:
-            if os.stat(f"/proc/{name}").st_uid == builder and file.read().startswith("git"):
-                return True
-    return False
 
 
 def highest_on_disk(app: App) -> int:

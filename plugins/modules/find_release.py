@@ -76,8 +76,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Entry, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
-from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
+    Source,
+    source_of,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -86,7 +88,7 @@ OPTIONS = {
 }
 
 
-def choose(journal: Journal, serving: int | None, rev: str, source: Git) -> Entry:
+def choose(journal: Journal, serving: int | None, rev: str, source: Source) -> Entry:
     """The entry of the release that ``rev`` means, or of the one before. Raises GreenroomError."""
     kept = journal.on_disk()
     listed = ", ".join(f"{e['number']} ({e['revision'][:7]})" for e in kept) or "none"
@@ -124,7 +126,7 @@ def means(entry: Entry, rev: str) -> bool:
     )
 
 
-def resolved(source: Git, rev: str) -> str | None:
+def resolved(source: Source, rev: str) -> str | None:
     """What the fetched repository knows ``rev`` as, such as a tag made after the release."""
     try:
         return source.resolve(rev) if source.is_here() else None

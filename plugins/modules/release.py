@@ -220,8 +220,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._requirements imp
     wanted_virtualenv,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
-from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
-from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
+    Source,
+    source_of,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -249,7 +251,7 @@ _NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['
 
 
 def describe(
-    source: Git, revision: str, params: dict[str, Any], environment: dict[str, str]
+    source: Source, revision: str, params: dict[str, Any], environment: dict[str, str]
 ) -> dict[str, Any]:
     """The release's manifest: what the later steps, and gunicorn, need to know of it.
 
@@ -273,8 +275,7 @@ def describe(
     if local and source.has(revision, posixpath.normpath(local)):
         raise GreenroomError(
             f"app_local_settings is {local!r}, which revision {revision[:12]} has; it should be a "
-            f"file that version control does not have: git rm --cached {local}, and a line in "
-            ".gitignore."
+            f"file that version control does not have: {source.untrack.format(local)}."
         )
     if local and not source.has(revision, posixpath.dirname(posixpath.normpath(local))):
         raise GreenroomError(
@@ -309,7 +310,7 @@ def describe(
     }
 
 
-def _has_module(source: Git, revision: str, folder: str, module: str) -> bool:
+def _has_module(source: Source, revision: str, folder: str, module: str) -> bool:
     path = posixpath.join(folder, *module.split("."))
     return any(
         source.read(revision, name) is not None for name in (f"{path}.py", f"{path}/__init__.py")
@@ -369,7 +370,7 @@ def serves_already(
 
 def make(
     app: App,
-    source: Git,
+    source: Source,
     number: int,
     manifest: dict[str, Any],
     environment: str,

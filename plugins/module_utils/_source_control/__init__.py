@@ -2,14 +2,79 @@
 # below, and a word in the choices of app_source_control.
 from __future__ import annotations
 
+import os
+from typing import Protocol
+
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 
-SOURCES = {
+
+class Source(Protocol):
+    """A fetched repository on the host, without a working copy: what every one can be asked for.
+
+    Nothing here goes over the network.
+    """
+
+    #: where it is, in the build user's home
+    folder: str
+    #: whether a plain number names a commit
+    counts: bool
+    #: what to type so that a file, {0}, is not in version control any more
+    untrack: str
+
+    def __init__(self, path: str, user: str) -> None:
+        """Know the repository at ``path``, which belongs to ``user``."""
+
+    def is_here(self) -> bool:
+        """Whether it was ever fetched."""
+
+    def unlock(self) -> None:
+        """Take away what a fetch that was killed left, and that the next one would stumble over.
+
+        Nobody else is at work there.
+        """
+
+    def awaits(self, rev: str) -> bool:
+        """Whether ``rev`` is a commit by its looks, and not here: one that a fetch would bring."""
+
+    def resolve(self, rev: str) -> str:
+        """The full hash of the commit that ``rev`` means.
+
+        Raises GreenroomError when it means none.
+        """
+
+    def meaning(self, rev: str) -> str:
+        """What ``rev`` was taken for, where it could be several things; else nothing."""
+
+    def subject(self, revision: str) -> str:
+        """The first line of a commit's message."""
+
+    def tags(self, revision: str) -> list[str]:
+        """The tags that are on a commit."""
+
+    def between(self, old: str, new: str, count: int = 20) -> list[str]:
+        """The commits in ``new`` and not in ``old``, newest first: short hash and subject."""
+
+    def has(self, revision: str, path: str) -> bool:
+        """Whether a revision has a file or folder of that name; it has the empty one."""
+
+    def read(self, revision: str, path: str) -> str | None:
+        """The text of a file in a revision, or None where there is no such file."""
+
+    def export(self, revision: str, folder: str) -> None:
+        """Write the tree of a revision into an empty folder, and nothing of its history beside it.
+
+        Its files are for their owner and group alone.
+        """
+
+
+# Spelled out, since a module takes only what it imports by name along to the host.
+SOURCES: dict[str, type[Source]] = {
     "git": Git,
 }
 
 
-def source_of(app: App, source_control: str) -> Git:
+def source_of(app: App, source_control: str) -> Source:
     """The fetched repository of ``app``."""
-    return SOURCES[source_control](app.repository, app.builder)
+    kind = SOURCES[source_control]
+    return kind(os.path.join(app.build, kind.folder), app.builder)

@@ -5,7 +5,11 @@ import os
 import re
 import subprocess
 
-from ansible_collections.greenroom.django.plugins.module_utils._command import must_run, run
+from ansible_collections.greenroom.django.plugins.module_utils._command import (
+    is_running,
+    must_run,
+    run,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 
@@ -16,6 +20,10 @@ class Git:
     Nothing here goes over the network.
     """
 
+    folder = "repository"
+    counts = False
+    untrack = "git rm --cached {0}, and a line in .gitignore"
+
     def __init__(self, path: str, user: str) -> None:
         self.path = path
         self.user = user
@@ -23,6 +31,20 @@ class Git:
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
         return os.path.isdir(os.path.join(self.path, "objects"))
+
+    def unlock(self) -> None:
+        """Take away the locks of a fetch that was killed, or git would refuse the next one.
+
+        As the build user, since what it owns could lead root elsewhere. One that took too long for
+        its run, and was left to itself, keeps its own.
+        """
+        if os.path.isdir(self.path) and not is_running("git", self.user):
+            locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
+            must_run(
+                "Looking for locks of a fetch that was killed",
+                ["find", self.path, *locks, "-delete"],
+                user=self.user,
+            )
 
     def awaits(self, rev: str) -> bool:
         """Whether ``rev`` is a commit by its looks, and not here: one that a fetch would bring."""
@@ -49,6 +71,10 @@ class Git:
                 f"Its branches are: {', '.join(branches.stdout.split()) or 'none'}."
             )
         return result.stdout.strip()
+
+    def meaning(self, rev: str) -> str:  # noqa: ARG002 - it is the same for all
+        """Nothing: git itself has a say in what a name means, and a number means none."""
+        return ""
 
     def subject(self, revision: str) -> str:
         """The first line of a commit's message."""

@@ -20,6 +20,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
     is_on,
     switch_on,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import git
 from ansible_collections.greenroom.django.plugins.modules import (
     abandon,
     begin,
@@ -98,7 +99,7 @@ class Host:
 
     def __init__(self, app: App, folder: Path, patch: pytest.MonkeyPatch) -> None:
         self.app, self.services, self.answer = app, Services(), Answer(200, "OK")
-        self.repository = Repository(folder / "work", Path(app.repository))
+        self.repository = Repository(folder / "work", Path(app.build, "repository"))
         files = {"manage.py": MANAGE, "site_/settings.py": "", "data/seed": "rows"}
         self.repository.commit("Start", files)
         self.runs, self.fetches = 0, False
@@ -107,7 +108,7 @@ class Host:
             if hasattr(module, "service_of"):
                 patch.setattr(module, "service_of", lambda *_: self.services)
         patch.setattr(begin, "check_host", lambda *_: None)
-        patch.setattr(begin, "still_fetches", lambda _: self.fetches)  # others do, on this machine
+        patch.setattr(git, "is_running", lambda *_: self.fetches)  # others do, on this machine
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
         patch.setattr(time, "sleep", lambda _: None)
 
@@ -471,7 +472,10 @@ def test_a_run_that_died_is_put_right_by_the_next(
 def test_the_locks_of_a_fetch_that_was_killed_go(host: Host) -> None:
     """Git itself would refuse the next fetch, and ask for a hand on the host."""
     host.deploy()
-    left = [Path(host.app.repository, name) for name in ("shallow.lock", "refs/heads/live.lock")]
+    left = [
+        Path(host.app.build, "repository", name)
+        for name in ("shallow.lock", "refs/heads/live.lock")
+    ]
     for path in left:
         path.touch()
     host.begin(check=True)
