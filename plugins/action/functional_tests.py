@@ -4,17 +4,16 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 import time
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
-from ansible_collections.greenroom.django.plugins.plugin_utils._clone.git import OF_A_HOOK
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES, reason
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import run, told
+from ansible_collections.greenroom.django.plugins.plugin_utils._program import inherited
 
 OPTIONS = {
     "command": {"type": "str", "required": True},
@@ -45,18 +44,18 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             show(f"Would run {command!r} of {revision[:10]} against {url}.")
             return {"changed": False}
         show(f"Running {command!r} of {revision[:10]} against {url}:")
-        inherited = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
         began = int(time.time())
         try:
             with tempfile.TemporaryDirectory(prefix="greenroom-tests-") as folder:
                 clone = CLONES[arguments["source_control"]]
                 clone.check_out(arguments["repository"], revision, folder)
-                variables = {**inherited, **told(url)}
+                variables = {**inherited(), **told(url)}
                 ended = run(
                     command, folder, variables, arguments["timeout"], lambda line: show(f"  {line}")
                 )
         except GreenroomError as error:
-            return {"failed": True, "msg": str(error)}
+            kind, repository = arguments["source_control"], arguments["repository"]
+            return {"failed": True, "msg": reason(error, repository, kind)}
         return {
             "changed": False,
             "result": "passed" if ended.passed else "failed",

@@ -8,7 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES, reason
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
 
@@ -49,7 +49,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 arguments["repository"], branch, into, push=not rehearsed
             )
         except GreenroomError as error:
-            return {"failed": True, "msg": str(error)}
+            kind, repository = arguments["source_control"], arguments["repository"]
+            return {"failed": True, "msg": reason(error, repository, kind)}
         show(sentence(merged, branch, into, rehearsed))
         return {
             "changed": merged.changed,

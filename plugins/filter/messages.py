@@ -198,7 +198,8 @@ def tried(
 def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
     """How a deploy or rollback ended, in a sentence; in check mode, how it would."""
     number, revision = made["number"], made.get("revision", "")[:10]
-    what = f"release {number}" + (f" ({revision})" if revision else "")
+    known = [word for word in (revision, made.get("meant", "")) if revision and word]
+    what = f"release {number}" + (f" ({', '.join(known)})" if known else "")
     if not made["needed"]:
         return f"Nothing to do: {what} serves already."
     commits = "".join(f"\n  {line}" for line in made.get("commits", []))

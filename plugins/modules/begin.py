@@ -64,7 +64,7 @@ options:
   source_control:
     description: What the repository is. What a fetch that was killed left in it is put right.
     type: str
-    choices: [git]
+    choices: [git, hg]
     default: git
   service_manager:
     description: What keeps the app's releases running.
@@ -166,7 +166,7 @@ OPTIONS = {
     "wait": {"type": "int", "default": 0},
     "dead": {"type": "str"},
     "python": {"type": "str", "default": "python3"},
-    "source_control": {"type": "str", "choices": ["git"], "default": "git"},
+    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
     "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
     "free_space": {"type": "int", "default": 0},
     "free_inodes": {"type": "int", "default": 0},

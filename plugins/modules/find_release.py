@@ -21,14 +21,14 @@ options:
     type: str
     required: true
   rev:
-    description: The number of a release, or a tag, branch name or commit that was released. A
-      number wins.
+    description: The number of a release, or a tag, branch name or commit that was released; with
+      Mercurial a bookmark or local number, too. The number of a release wins.
     type: str
     default: ""
   source_control:
     description: What the repository is.
     type: str
-    choices: [git]
+    choices: [git, hg]
     default: git
 attributes:
   check_mode:
@@ -59,6 +59,12 @@ subject:
   description: The first line of its commit's message.
   returned: success
   type: str
+meant:
+  description: What O(rev) was taken for, where the source control lets a name be several things;
+    else empty.
+  returned: success
+  type: str
+  sample: the bookmark spring
 direction:
   description: Where it is from the release on stage.
   returned: success
@@ -84,12 +90,15 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "rev": {"type": "str", "default": ""},
-    "source_control": {"type": "str", "choices": ["git"], "default": "git"},
+    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
 }
 
 
 def choose(journal: Journal, serving: int | None, rev: str, source: Source) -> Entry:
-    """The entry of the release that ``rev`` means, or of the one before. Raises GreenroomError."""
+    """The entry of the release that ``rev`` means, or of the one before. Raises GreenroomError.
+
+    A number is that of a release first, where there is one.
+    """
     kept = journal.on_disk()
     listed = ", ".join(f"{e['number']} ({e['revision'][:7]})" for e in kept) or "none"
     if not rev:
@@ -104,7 +113,9 @@ def choose(journal: Journal, serving: int | None, rev: str, source: Source) -> E
         by_number = next((e for e in kept if e["number"] == int(rev)), None)
         if by_number is not None:
             return by_number
-        if len(rev) < 7:  # shorter than what anybody calls a commit
+        was_one = any(e["number"] == int(rev) for e in journal.entries)
+        # Shorter than what anybody calls a commit.
+        if len(rev) < 7 and (was_one or not source.counts):
             raise GreenroomError(
                 f"rev is {rev}: there is no release {rev} to go to. There are: {listed}."
             )
@@ -134,17 +145,27 @@ def resolved(source: Source, rev: str) -> str | None:
         return None
 
 
+def meant(entry: Entry, rev: str, source: Source) -> str:
+    """What ``rev`` was taken for, where it could be several things; else nothing."""
+    if rev != str(entry["number"]):
+        return source.meaning(rev)
+    other = source.counts and resolved(source, rev)
+    return f"by its own number, not the changeset {rev}:{other[:12]}" if other else ""
+
+
 def find_release(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Find it; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     journal, serving = Journal.read(app.journal), app.serving()
-    entry = choose(journal, serving, params["rev"], source_of(app, params["source_control"]))
+    rev, source = params["rev"], source_of(app, params["source_control"])
+    entry = choose(journal, serving, rev, source)
     direction = "back" if serving is None or entry["number"] < serving else "forward"
     return {
         "changed": False,
         "number": entry["number"],
         "revision": entry["revision"],
         "subject": entry.get("subject", ""),
+        "meant": meant(entry, rev, source) if rev else "",
         "direction": direction,
         "needed": entry["number"] != serving,
     }

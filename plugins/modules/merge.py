@@ -34,7 +34,7 @@ options:
   source_control:
     description: What the repository is.
     type: str
-    choices: [git]
+    choices: [git, hg]
     default: git
 attributes:
   check_mode:

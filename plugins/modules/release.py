@@ -28,7 +28,8 @@ options:
     type: int
     required: true
   rev:
-    description: The branch, tag or commit to make it from.
+    description: The branch, tag or commit to make it from; with Mercurial a bookmark or local
+      number, too.
     type: str
     required: true
   by:
@@ -127,7 +128,7 @@ options:
   source_control:
     description: What the repository is.
     type: str
-    choices: [git]
+    choices: [git, hg]
     default: git
   service_manager:
     description: What keeps the app's releases running.
@@ -167,6 +168,12 @@ revision:
   description: The full hash of the commit.
   returned: success
   type: str
+meant:
+  description: What O(rev) was taken for, where the source control lets a name be several things;
+    else empty.
+  returned: when the repository was fetched
+  type: str
+  sample: the bookmark spring
 path:
   description: The release's tree on the host.
   returned: success
@@ -243,7 +250,7 @@ OPTIONS = {
     "settings": {"type": "dict", "default": {}},
     "gate": {"type": "str", "choices": ["none", "open", "closed"], "default": "none"},
     "tests": {"type": "dict", "default": {}},
-    "source_control": {"type": "str", "choices": ["git"], "default": "git"},
+    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
     "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
 }
 
@@ -470,7 +477,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     revision = source.resolve(params["rev"])
     environment, local_settings = params["environment"], params["local_settings_content"]
     manifest = describe(source, revision, params, load_environment(environment))
-    result["revision"] = revision
+    result["revision"], result["meant"] = revision, source.meaning(params["rev"])
     result["commits"] = source.between(served, revision) if served else []
     running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
     if (

@@ -124,9 +124,12 @@ RULES: dict[str, tuple[str, Check]] = {
         _is_repository,
     ),
     "app_port": ("the number of a port, 1 to 65535", _between(1, 65535)),
-    "app_branch": ("the name of a branch", _is_rev),
-    "rev": ("the name of a branch, tag or commit, or the number of a release", _or_empty(_is_rev)),
-    "merge": ("the name of a branch", _is_rev),
+    "app_branch": ("the name of a branch or bookmark", _is_rev),
+    "rev": (
+        "the name of a branch, bookmark, tag or commit, or the number of a release",
+        _or_empty(_is_rev),
+    ),
+    "merge": ("the name of a branch or bookmark", _is_rev),
     "checkout_controller_repository": (
         "git@host:path, ssh://…, https://… without a password in it, an absolute path on this "
         "machine, or empty",
@@ -272,6 +275,7 @@ def problems(
         )
     return (
         found
+        + _problems_of_addresses_for_hg(settings)
         + _problems_of_words(settings)
         + _problems_of_merge(settings)
         + _problems_of_functional_tests(settings)
@@ -538,10 +542,28 @@ def _problems_of_reach(settings: Mapping[str, Any], needs: str) -> list[str]:
     if settings.get("checkout_controller_repository") or not re.match("/|file:", repository):
         return []
     path = repository.removeprefix("file://")
+    if settings.get("app_source_control") == "hg":
+        path = f"/{path}"  # with one slash it would be seen from the home of who logs in
     return [
         f"app_repository is {repository!r}, a path on the host, and {needs} to reach it from this "
         f"machine: set checkout_controller_repository, such as ssh://you@host{path}."
     ]
+
+
+def _problems_of_addresses_for_hg(settings: Mapping[str, Any]) -> list[str]:
+    """Addresses that only git knows: to Mercurial they would be paths."""
+    if settings.get("app_source_control") != "hg":
+        return []
+    found = []
+    for name in ("app_repository", "checkout_controller_repository"):
+        short = re.fullmatch(r"([^/:]+@[^/:]+):(.+)", str(settings.get(name)))
+        if short:
+            where, path = short.groups()
+            found.append(
+                f"{name} is {str(settings[name])!r}, which is no address to Mercurial; it should "
+                f"be ssh://{where}/{path}"
+            )
+    return found
 
 
 def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:

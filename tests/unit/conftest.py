@@ -60,6 +60,13 @@ def _nobody_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "chown", lambda *_, **__: None)
 
 
+@pytest.fixture(scope="session")
+def mercurial() -> None:
+    """Mercurial on this machine, which not everybody has."""
+    packages = Path(__file__).parents[2] / "tools/packages"
+    subprocess.run([packages, "mercurial"], check=True, stdin=subprocess.DEVNULL)
+
+
 @pytest.fixture
 def app(tmp_path: Path) -> App:
     """The app ``blog`` on a host that was prepared for it; its two users are whoever runs this."""

@@ -1,8 +1,9 @@
-"""Real git repositories for unit tests."""
+"""Real repositories for unit tests, of git and of Mercurial."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -42,3 +43,50 @@ class Repository:
         if not self.bare.exists():
             self.git("clone", "--quiet", "--bare", str(self.work), str(self.bare))
         self.git("push", "--quiet", "--force", "--mirror", str(self.bare))
+
+
+class HgRepository:
+    """A working copy of Mercurial, on the branch ``live``."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        work.mkdir()
+        self.hg("init")
+        self.hg("branch", "live")
+
+    def copy(self, work: Path) -> HgRepository:
+        """Another one like it, in less time than it took to make."""
+        shutil.copytree(self.work, work, symlinks=True)
+        other = HgRepository.__new__(HgRepository)
+        other.work = work
+        return other
+
+    def hg(self, *arguments: str) -> str:
+        # Only an extension that comes with Mercurial can take a changeset away again.
+        environment = {"PATH": os.environ["PATH"], "HOME": "/", "HGPLAIN": "1", "HGRCPATH": ""}
+        return subprocess.run(
+            ["hg", "--config", "ui.username=Ada", "--config", "extensions.strip=", *arguments],
+            cwd=self.work,
+            env={**environment, "HGENCODING": "utf-8"},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    def commit(self, message: str, files: dict[str, str]) -> str:
+        """Commit all that there is, with these files too; the hash."""
+        for name, content in files.items():
+            (self.work / name).parent.mkdir(parents=True, exist_ok=True)
+            (self.work / name).write_text(content)
+        self.hg("addremove", "--quiet")
+        self.hg("commit", "--message", message)
+        return self.node(".")
+
+    def branch(self, name: str, start: str) -> None:
+        """Go on from a changeset, on a branch that is new."""
+        self.hg("update", "--clean", "--rev", start)
+        self.hg("branch", "--force", name)
+
+    def node(self, rev: str) -> str:
+        """The hash of a changeset."""
+        return self.hg("log", "--rev", rev, "--template", "{node}")

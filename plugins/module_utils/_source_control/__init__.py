@@ -6,7 +6,9 @@ import os
 from typing import Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg import Mercurial
 
 
 class Source(Protocol):
@@ -19,6 +21,8 @@ class Source(Protocol):
     folder: str
     #: whether a plain number names a commit
     counts: bool
+    #: by what a repository of its kind is known
+    sign: Sign
     #: what to type so that a file, {0}, is not in version control any more
     untrack: str
 
@@ -71,6 +75,7 @@ class Source(Protocol):
 # Spelled out, since a module takes only what it imports by name along to the host.
 SOURCES: dict[str, type[Source]] = {
     "git": Git,
+    "hg": Mercurial,
 }
 
 

@@ -12,6 +12,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 
 
 class Git:
@@ -22,6 +23,14 @@ class Git:
 
     folder = "repository"
     counts = False
+    sign = Sign(
+        folders=("objects", ".git"),
+        query="/info/refs?service=git-upload-pack",
+        content_type="application/x-git-upload-pack",
+        commands=("git-upload-pack {path}",),
+        words="0000",
+        answer="[0-9a-f]{44} ",
+    )
     untrack = "git rm --cached {0}, and a line in .gitignore"
 
     def __init__(self, path: str, user: str) -> None:

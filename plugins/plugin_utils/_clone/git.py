@@ -1,20 +1,15 @@
 # PRIVATE to the collection: what the controller does in a clone of its own of a git repository.
-#
-# It goes the way that a person there would: with that person's keys, agent, helpers and name.
 from __future__ import annotations
 
-import os
 import subprocess
 import tempfile
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
+from ansible_collections.greenroom.django.plugins.plugin_utils._program import must, run
 
 ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
-
-# A deploy may be started by a hook of another repository, which would be taken for ours.
-OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
 _REMOTE = "refs/remotes/origin/"
 
 
@@ -52,6 +47,11 @@ def check_out(repository: str, revision: str, folder: str) -> None:
     """
     _clone(repository, folder)
     _must(folder, "checkout", "--quiet", "--detach", revision)
+
+
+def answers(repository: str) -> bool:
+    """Whether there is a git repository at an address."""
+    return _git("/", "ls-remote", "--quiet", "--", repository, "HEAD").returncode == 0
 
 
 def _clone(repository: str, folder: str) -> None:
@@ -99,29 +99,10 @@ def _tip(folder: str, branch: str, variable: str) -> str:
 
 def _must(folder: str, *arguments: str) -> str:
     """What git printed. Raises GreenroomError, in git's own words, where it failed."""
-    done = _git(folder, *arguments)
-    if done.returncode != 0:
-        raise GreenroomError(
-            f"git {arguments[0]} failed on this machine, in a clone of its own; nothing was "
-            f"pushed:\n{tail(done.stderr)}"
-        )
-    return done.stdout
+    return must(_git(folder, *arguments), f"git {arguments[0]}")
 
 
 def _git(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_A_HOOK}
-    try:
-        return subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            # Nobody is there to answer a question; large files kept elsewhere are not needed.
-            env={**inherited, "GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            check=False,
-            start_new_session=True,  # ssh would ask the terminal otherwise
-        )
-    except FileNotFoundError as error:
-        raise GreenroomError("This needs git on this machine, and it is not here.") from error
+    # Nobody is there to answer a question; large files kept elsewhere are not needed.
+    variables = {"GIT_TERMINAL_PROMPT": "0", "GIT_LFS_SKIP_SMUDGE": "1"}
+    return run(["git", *arguments], folder, variables)

@@ -408,6 +408,27 @@ def test_the_access_token(settings: dict[str, str], line: str) -> None:
     assert found.strip() == line.strip()
 
 
+def test_the_access_token_for_mercurial() -> None:
+    """It is a line as it is, whatever is in it, and the other source control has none."""
+    settings = {
+        "app_repository": "https://example.com:8443/ada/blog",
+        "checkout_token": "a/b@c:d #e%20",
+        "app_source_control": "hg",
+    }
+    found = render("checkout/hg-credentials.j2", **settings).split("\n")
+    assert found[3:-1] == [
+        "[auth]",
+        "greenroom.prefix = https://example.com:8443/ada/blog",
+        "greenroom.schemes = https",
+        "greenroom.username = oauth2",
+        "greenroom.password = a/b@c:d #e%20",
+    ]
+    assert "a/b" not in render("checkout/git-credentials.j2", **settings)
+    assert "a/b" not in render(
+        "checkout/hg-credentials.j2", **{**settings, "app_source_control": "git"}
+    )
+
+
 @pytest.mark.parametrize(
     ("repository", "advice"),
     [
@@ -418,16 +439,43 @@ def test_the_access_token(settings: dict[str, str], line: str) -> None:
         ("ssh://git@example.com/blog.git", "Over ssh it must let this deploy key in, to read:\nss"),
     ],
 )
-def test_a_repository_that_cannot_be_reached(repository: str, advice: str) -> None:
-    found = render(
+@pytest.mark.parametrize("found", ["", "git"])
+def test_a_repository_that_cannot_be_reached(repository: str, advice: str, found: str) -> None:
+    said = render(
         "checkout/unreachable.j2",
         app_repository=repository,
         checkout_fetched={"msg": " Permission denied\n"},
         checkout_key={"content": "c3NoLXggQUIK"},
+        checkout_found={"source_control": found},
     )
-    first, rest = found.split("\n\n", 1)
+    first, rest = said.split("\n\n", 1)
     assert first == f"app_repository is {repository}, which cannot be fetched:\nPermission denied"
     assert rest.startswith(advice)
+
+
+def test_a_repository_of_another_kind() -> None:
+    said = render(
+        "checkout/unreachable.j2",
+        app_repository="/srv/hg/blog",
+        checkout_found={"source_control": "hg"},
+    )
+    assert said == (
+        "app_source_control is git, and app_repository, /srv/hg/blog, is a repository of hg.\n"
+        "Set app_source_control to hg, run site.yml, and deploy again; or name another "
+        "repository.\n"
+    )
+
+
+def test_the_path_in_an_address_for_mercurial() -> None:
+    said = render(
+        "checkout/unreachable.j2",
+        app_repository="ssh://hg@example.com/blog",
+        app_source_control="hg",
+        checkout_fetched={"msg": "abort"},
+        checkout_key={"content": "c3NoLXggQUIK"},
+        checkout_found={"source_control": ""},
+    )
+    assert said.endswith("; a whole path begins with two slashes.\n")
 
 
 # -- PostgreSQL -----------------------------------------------------------------------------------

@@ -112,6 +112,18 @@ ROLLED: dict[str, Any] = {"number": 41, "revision": "cd" * 20, "needed": True, "
         ),
         ({"number": 43, "needed": True}, "deploy", True, "Would deploy release 43."),
         (
+            {**DEPLOYED, "meant": "the bookmark spring"},
+            "deploy",
+            False,
+            "Release 43 (ababababab, the bookmark spring) serves www.example.com.",
+        ),
+        (  # a merge that was only rehearsed
+            {**DEPLOYED, "revision": "", "meant": "the branch live"},
+            "deploy",
+            True,
+            "Would deploy release 43.",
+        ),
+        (
             {**DEPLOYED, "needed": False},
             "deploy",
             False,

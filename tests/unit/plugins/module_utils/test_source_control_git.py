@@ -43,7 +43,7 @@ def git(repository: History) -> Git:
 
 
 def test_it_is_in_the_register() -> None:
-    assert {"git": Git} == SOURCES
+    assert SOURCES["git"] is Git
 
 
 def test_whether_it_was_fetched(git: Git, tmp_path: Path) -> None:

@@ -5,11 +5,13 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.modules.find_release import choose
+from ansible_collections.greenroom.django.plugins.modules.find_release import choose, meant
 
 
 class Source:
     """A repository that knows one tag and one branch, made after the releases."""
+
+    counts = False
 
     def is_here(self) -> bool:
         return True
@@ -19,6 +21,22 @@ class Source:
         if rev not in known:
             raise GreenroomError(rev)
         return known[rev]
+
+    def meaning(self, rev: str) -> str:  # noqa: ARG002 - as that of git
+        return ""
+
+
+class Counting(Source):
+    """One in which plain numbers name commits."""
+
+    counts = True
+
+    def resolve(self, rev: str) -> str:
+        known = {"2": "a" * 40, "42": "c" * 40, "7": "1234567" + "0" * 33, "4": "a" * 40}
+        return known.get(rev) or super().resolve(rev)
+
+    def meaning(self, rev: str) -> str:
+        return f"the local number {rev}" if rev.isdigit() else f"the bookmark {rev}"
 
 
 JOURNAL = Journal(
@@ -90,3 +108,26 @@ def test_a_host_with_none() -> None:
     source: Any = Source()
     with pytest.raises(GreenroomError, match=r"Releases on this host: none\.$"):
         choose(Journal("/nowhere"), None, "", source)
+
+
+@pytest.mark.parametrize(
+    ("rev", "number", "said"),
+    [
+        ("2", 2, "by its own number, not the changeset 2:aaaaaaaaaaaa"),
+        ("3", 3, ""),  # there is no such changeset
+        ("7", 5, "the local number 7"),
+        ("late-tag", 3, "the bookmark late-tag"),
+    ],
+)
+def test_the_number_of_a_release_wins_over_a_local_number(rev: str, number: int, said: str) -> None:
+    source: Any = Counting()
+    journal = Journal("/nowhere", [{**e, "tags": []} for e in JOURNAL.entries])
+    entry = choose(journal, 5, rev, source)
+    assert (entry["number"], meant(entry, rev, source)) == (number, said)
+
+
+@pytest.mark.parametrize("rev", ["4", "6"])
+def test_the_number_of_a_release_that_is_gone_is_no_local_number(rev: str) -> None:
+    source: Any = Counting()
+    with pytest.raises(GreenroomError, match=rf"^rev is {rev}: there is no release {rev} to go to"):
+        choose(JOURNAL, 5, rev, source)

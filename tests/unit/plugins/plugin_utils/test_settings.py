@@ -321,7 +321,26 @@ AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git
         ({"merge": "feature-x", "rev": "", **AT_HOME}, []),
         (
             {"merge": "-x", "rev": "v2", "app_repository": "/srv/git/a.git"},
-            ["merge is '-x'; it should be the name of a branch."],
+            ["merge is '-x'; it should be the name of a branch or bookmark."],
+        ),
+        (
+            {
+                "app_source_control": "hg",
+                "app_repository": "hg@example.com:ada/blog",
+                "checkout_controller_repository": "ssh://hg@example.com/ada/blog",
+            },
+            [
+                "app_repository is 'hg@example.com:ada/blog', which is no address to Mercurial; it "
+                "should be ssh://hg@example.com/ada/blog"
+            ],
+        ),
+        (
+            {**AT_HOME, "merge": "x", "app_source_control": "hg", "app_repository": "/srv/hg/a"},
+            [
+                "app_repository is '/srv/hg/a', a path on the host, and merge needs to reach it "
+                "from this machine: set checkout_controller_repository, such as "
+                "ssh://you@host//srv/hg/a."
+            ],
         ),
         (
             {"merge": "live", "rev": "v2", **AT_HOME},
@@ -358,7 +377,7 @@ AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git
             {"app_name": "A", "app_branch": "-x", "app_databases": ["a b"]},
             [
                 f"app_name is 'A'; it should be {RULES['app_name'][0]}.",
-                "app_branch is '-x'; it should be the name of a branch.",
+                "app_branch is '-x'; it should be the name of a branch or bookmark.",
                 "app_databases has 'a b'; it should be a list of names of databases in the "
                 "settings.",
             ],

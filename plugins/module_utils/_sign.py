@@ -1,0 +1,79 @@
+# PRIVATE to the collection: telling what kind of repository is at an address, without its program.
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shlex
+import urllib.request
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ansible_collections.greenroom.django.plugins.module_utils._command import run
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+
+PATIENCE = 20.0  # seconds for each question
+
+_SSH = re.compile(r"ssh://(?P<who>[^/:]+)(:(?P<port>\d+))?(?P<path>/.*)")
+_SCP = re.compile(r"(?P<who>[^/:]+@[^/:]+):(?P<port>)?(?P<path>.*)")
+
+
+@dataclass(frozen=True)
+class Sign:
+    """By what a repository of one kind is known."""
+
+    #: what a repository has in its folder
+    folders: tuple[str, ...]
+    #: what follows the address when a web server is asked, and the kind of its answer
+    query: str
+    content_type: str
+    #: what to run over ssh, with the path or with what follows its first slash; what to tell it
+    commands: tuple[str, ...]
+    words: str
+    #: how its answer begins
+    answer: str
+
+    def is_at(self, address: str, user: str, login: str = "") -> bool:
+        """Whether such a repository is at an address.
+
+        ``user`` is who asks over ssh, and ``login`` a name and password for https, with a colon
+        between. What cannot be known counts as no.
+        """
+        if address.startswith(("/", "file://")):
+            path = address[len("file://") :] if address.startswith("file:") else address
+            return any(os.path.exists(os.path.join(path, name)) for name in self.folders)
+        if address.startswith("http"):
+            return self._answers_http(address, login)
+        return self._answers_ssh(address, user)
+
+    def _answers_http(self, address: str, login: str) -> bool:
+        coded = base64.b64encode(login.encode()).decode()
+        headers: Mapping[str, str] = {"Authorization": f"Basic {coded}"} if login else {}
+        try:
+            asked = urllib.request.Request(address.rstrip("/") + self.query, headers=dict(headers))
+            with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+                kind = str(answer.headers.get("Content-Type"))
+        except (OSError, ValueError):
+            return False
+        return kind.startswith(self.content_type)
+
+    def _answers_ssh(self, address: str, user: str) -> bool:
+        found = _SSH.fullmatch(address) or _SCP.fullmatch(address)
+        if not found:
+            return False
+        where = ["-p", found["port"]] if found["port"] else []
+        path = found["path"]
+        for command in self.commands:
+            there = command.format(path=shlex.quote(path), relative=shlex.quote(path[1:]))
+            try:
+                said = run(
+                    ["ssh", *where, "--", found["who"], there],
+                    user=user,
+                    stdin=self.words,
+                    timeout=PATIENCE,
+                )
+            except GreenroomError:
+                return False
+            if re.match(self.answer, said.stdout):
+                return True
+        return False

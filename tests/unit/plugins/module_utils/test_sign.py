@@ -1,0 +1,107 @@
+"""What kind of repository is at an address, by real repositories and servers."""
+
+from __future__ import annotations
+
+import http.server
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _sign
+from ansible_collections.greenroom.django.plugins.module_utils._command import run
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+
+from tests.unit.conftest import ME
+from tests.unit.repository import HgRepository, Repository
+
+pytestmark = pytest.mark.usefixtures("mercurial")
+
+
+@pytest.fixture(scope="module")
+def git(tmp_path_factory: pytest.TempPathFactory) -> Repository:
+    folder = tmp_path_factory.mktemp("git")
+    repository = Repository(folder / "work", folder / "bare")
+    repository.commit("Start", {})
+    repository.fetch()
+    return repository
+
+
+@pytest.fixture(scope="module")
+def hg(tmp_path_factory: pytest.TempPathFactory) -> HgRepository:
+    return HgRepository(tmp_path_factory.mktemp("hg") / "work")
+
+
+def kinds(address: str, login: str = "") -> list[str]:
+    """All kinds that a repository seems to be of."""
+    return [name for name, source in SOURCES.items() if source.sign.is_at(address, ME, login)]
+
+
+def test_a_path(git: Repository, hg: HgRepository, tmp_path: Path) -> None:
+    assert kinds(str(git.bare)) == kinds(str(git.work)) == kinds(f"file://{git.bare}") == ["git"]
+    assert kinds(str(hg.work)) == kinds(f"file://{hg.work}") == ["hg"]
+    assert kinds(str(tmp_path)) == kinds(str(tmp_path / "nowhere")) == []
+
+
+@pytest.mark.parametrize(
+    ("address", "asked"),
+    [
+        ("ssh://ada@example.com{path}", ["--", "ada@example.com"]),
+        ("ssh://example.com:2222{path}", ["-p", "2222", "--", "example.com"]),
+        ("ada@example.com:{path}", ["--", "ada@example.com"]),
+        ("ssh://ada@example.com/{path}", ["--", "ada@example.com"]),
+    ],
+)
+def test_over_ssh(
+    git: Repository,
+    hg: HgRepository,
+    monkeypatch: pytest.MonkeyPatch,
+    address: str,
+    asked: list[str],
+) -> None:
+    """The server runs what it is told, in the home of who logs in."""
+
+    def ssh(argv: list[str], **options: Any) -> Any:
+        assert argv[:-1] == ["ssh", *asked]
+        assert options.pop("user") == ME
+        return run(["sh", "-c", argv[-1]], cwd="/", **options)
+
+    monkeypatch.setattr(_sign, "run", ssh)
+    assert kinds(address.format(path=git.bare)) == ["git"]
+    assert kinds(address.format(path=hg.work)) == ["hg"]
+    assert kinds(address.format(path="/nowhere")) == []
+
+
+class Server(http.server.BaseHTTPRequestHandler):
+    """Answers as the forges do, to who has a token."""
+
+    def do_GET(self) -> None:
+        kind = {
+            "/git/info/refs?service=git-upload-pack": "application/x-git-upload-pack-advertisement",
+            "/hg?cmd=capabilities": "application/mercurial-0.1",
+        }.get(self.path, "text/html")
+        allowed = self.headers["Authorization"] == "Basic YWRhOnNlY3JldA=="
+        self.send_response(200 if allowed else 401)
+        self.send_header("Content-Type", kind)
+        self.end_headers()
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_over_http(address: str) -> None:
+    for name in ("git", "hg"):
+        assert kinds(f"{address}/{name}", "ada:secret") == [name]
+        assert kinds(f"{address}/{name}/", "ada:secret") == [name]
+        assert kinds(f"{address}/{name}") == []
+    assert kinds(f"{address}/else", "ada:secret") == []
+    assert kinds("http://127.0.0.1:1/x") == []
