@@ -274,6 +274,23 @@ def test_a_path_that_belongs_to_another_user(story: Story) -> None:
     assert story.serves() == story.commit("staging")
 
 
+def test_local_edits_neither_stop_nor_leak_into_a_deploy(story: Story) -> None:
+    """In the tree that serves, and committed in the fetched repository."""
+    commit = "git -c user.name=Eve -c user.email=eve@example.org commit-tree -p staging -m Leak"
+    story.host.shell(
+        f"cd {BUILD}/repository && leak=$({commit} 'v1^{{tree}}') &&"
+        "git update-ref refs/heads/staging $leak",
+        user="playbill-build",
+    )
+    story.host.shell("echo 'x = (' >> /srv/playbill/current/playbill/__init__.py")
+    assert "Nothing to do" in story.deploy().stdout
+    assert story.serves() == story.commit("staging")
+    tip = story.example.commit({"edits": "1"}, "After the edits")
+    story.deploy()
+    assert story.serves() == tip
+    assert "x = (" not in story.host.shell("cat /srv/playbill/current/playbill/__init__.py")
+
+
 def test_names_of_a_revision(story: Story) -> None:
     """A branch with a slash, an annotated tag, a full and a short commit."""
     story.example.git("switch", "--quiet", "-c", "feature/new/stage", "v1")
@@ -286,7 +303,7 @@ def test_names_of_a_revision(story: Story) -> None:
     story.example.set_branch("keep", short)
     story.example.push()
     assert (
-        f"Would deploy release 5 ({tagged[:10]})"
+        f"Would deploy release 6 ({tagged[:10]})"
         in story.deploy("--check", "-e", "rev=r-1.0").stdout
     )
     for rev, commit in (

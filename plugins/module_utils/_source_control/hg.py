@@ -200,12 +200,13 @@ class Mercurial:
             ("", [c for c in found if c["node"] == rev]),
             (f"the bookmark {rev}", [c for c in found if rev in c["bookmarks"]]),
             (f"the tag {rev}", [c for c in found if rev in c["tags"]]),
-            (f"the branch {rev}", tips(rev, found)),
-            ("", [c for c in found if c["node"].startswith(rev)]),
         ):
             if those:
                 return means, those[0]["node"]
-        return "", ""
+        for changeset in tips(rev, found):
+            return f"the branch {rev}", changeset["node"]
+        begin_so = [c["node"] for c in found if c["node"].startswith(rev)]
+        return "", begin_so[0] if begin_so else ""
 
     def _files(self, revision: str) -> list[str]:
         """The names of a revision's files; none where there is no such revision."""

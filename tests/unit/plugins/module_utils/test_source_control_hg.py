@@ -217,6 +217,10 @@ def test_a_branch_with_two_heads(shared: HgRepository, tmp_path: Path) -> None:
     shared.hg("bookmark", "--rev", other, "work")  # as with work that is not on the branch yet
     source.fetch(str(shared.work), SOON)
     assert (source.resolve("live"), source.resolve("work")) == (one, other)
+    shared.hg("bookmark", "--delete", "work")
+    shared.hg("bookmark", "--force", "--rev", "0", "live")
+    source.fetch(str(shared.work), SOON)
+    assert source.resolve("live") == shared.node("0"), "it is the bookmark's name, too"
 
 
 def test_a_head_that_was_closed(shared: HgRepository, tmp_path: Path) -> None:
