@@ -17,7 +17,6 @@ def test_the_rooms() -> None:
         "venvs": "/srv/blog/venvs",
         "shared": "/srv/blog/shared",
         "build": "/srv/blog/build",
-        "repository": "/srv/blog/build/repository",
         "current": "/srv/blog/current",
         "journal": "/srv/blog/journal.json",
         "backups": "/srv/blog/backups",

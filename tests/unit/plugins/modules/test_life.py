@@ -282,6 +282,7 @@ def test_a_dry_run_changes_nothing_and_says_what_would(host: Host) -> None:
         "needed": True,
         "changed": True,
         "path": host.app.release(2),
+        "meant": "",
         "revision": host.repository.git("rev-parse", "HEAD").strip(),
         "commits": made["commits"],
         "diff": {
