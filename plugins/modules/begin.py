@@ -210,13 +210,13 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             f"This host is not prepared for {app.name}: {app.releases} is missing. "
             "Run site.yml on it first, with the same inventory."
         )
+    check_room(app.home, params["free_space"], params["free_inodes"])
     service = service_of(app, params["service_manager"])
     if not service.is_prepared():
         raise GreenroomError(
             f"This host is not prepared to run {app.name} under {params['service_manager']} "
             "(app_service_manager). Run site.yml on it first, with the same inventory."
         )
-    check_room(app.home, params["free_space"], params["free_inodes"])
     lock = Lock(app.lock)
     holder = {key: params[key] for key in ("token", "by", "controller", "pid", "started")}
     if check_mode:
