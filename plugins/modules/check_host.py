@@ -108,9 +108,11 @@ def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Look; the result of the module. Raises GreenroomError."""
     check_kind(params["service_manager"])
     app = App(params["app"])
+    # Also those of the other managers: what is theirs is taken for the app's, one day, and removed.
+    hidden = sorted({path for manager in MANAGERS.values() for path in manager(app).hides()})
     return {
         "changed": False,
-        "prepared": check_name(app, MANAGERS[params["service_manager"]](app).hides()),
+        "prepared": check_name(app, hidden),
         "rehearsable": importlib.util.find_spec("apt") is not None,
     }
 
