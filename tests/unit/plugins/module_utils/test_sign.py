@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +75,9 @@ def test_over_ssh(
     assert kinds(address.format(path="/nowhere")) == []
 
 
+given: list[str | None] = []  # what a server was told of who asks
+
+
 class Server(http.server.BaseHTTPRequestHandler):
     """Answers as the forges do, to who has a token."""
 
@@ -81,27 +86,66 @@ class Server(http.server.BaseHTTPRequestHandler):
             "/git/info/refs?service=git-upload-pack": "application/x-git-upload-pack-advertisement",
             "/hg?cmd=capabilities": "application/mercurial-0.1",
         }.get(self.path, "text/html")
-        allowed = self.headers["Authorization"] == "Basic YWRhOnNlY3JldA=="
-        self.send_response(200 if allowed else 401)
-        self.send_header("Content-Type", kind)
+        given.append(self.headers["Authorization"])
+        if self.path.startswith("/moved"):
+            self.send_response(302)
+            self.send_header("Location", self.path.removeprefix("/moved"))
+        else:
+            self.send_response(200 if given[-1] == "Basic YWRhOnNlY3JldA==" else 401)
+            self.send_header("Content-Type", kind)
         self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
+@pytest.fixture
+def serve() -> Iterator[Callable[[ssl.SSLContext | None], str]]:
+    """Start a server, with TLS or without; its address."""
+    with ExitStack() as stack:
+
+        def start(tls: ssl.SSLContext | None) -> str:
+            server = stack.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server))
+            if tls:
+                server.socket = tls.wrap_socket(server.socket, server_side=True)
+            threading.Thread(target=server.serve_forever, daemon=True).start()
+            stack.callback(server.shutdown)
+            return f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
+
+        yield start
+    given.clear()
 
 
-def test_over_http(address: str) -> None:
+@pytest.fixture
+def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """A server's certificate, which this test trusts."""
+    both, request = str(tmp_path / "both.pem"), ["openssl", "req", "-x509", "-newkey", "rsa:2048"]
+    name = ["-nodes", "-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
+    run([*request, *name, "-keyout", both, "-out", str(tmp_path / "certificate.pem")])
+    with open(both, "a", encoding="ascii") as file:
+        file.write((tmp_path / "certificate.pem").read_text())
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "certificate.pem"))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    return context
+
+
+def test_over_https(serve: Callable[[ssl.SSLContext | None], str], tls: ssl.SSLContext) -> None:
+    address = serve(tls)
     for name in ("git", "hg"):
         assert kinds(f"{address}/{name}", "ada:secret") == [name]
         assert kinds(f"{address}/{name}/", "ada:secret") == [name]
         assert kinds(f"{address}/{name}") == []
     assert kinds(f"{address}/else", "ada:secret") == []
-    assert kinds("http://127.0.0.1:1/x") == []
+    assert kinds("https://127.0.0.1:1/x") == []
+
+
+def test_the_token_goes_nowhere_else(
+    serve: Callable[[ssl.SSLContext | None], str], tls: ssl.SSLContext
+) -> None:
+    """Neither in clear text, nor to where a server sends us."""
+    assert kinds(f"{serve(None)}/git", "ada:secret") == []
+    assert set(given) == {None}
+    given.clear()
+    assert kinds(f"{serve(tls)}/moved/git", "ada:secret") == []
+    assert given == ["Basic YWRhOnNlY3JldA==", None] * 2
