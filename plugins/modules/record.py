@@ -149,7 +149,7 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)
-    leave_before(app, params["service_manager"])
+    leave_before(app, params["service_manager"], serving)
     pruned = []
     if params["action"] == "deploy":
         kept = journal.to_keep(serving, params["keep"])

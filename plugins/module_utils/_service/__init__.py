@@ -99,13 +99,15 @@ def before_of(app: App, manager: str) -> list[ServiceManager]:
     return [other(app) for other in others if other(app).is_prepared()]
 
 
-def leave_before(app: App, manager: str) -> None:
+def leave_before(app: App, manager: str, serving: int) -> None:
     """Have the service managers that the app was under before forget it.
 
     Only once in the life of a host is there any, so what runs under it may finish meanwhile. What
-    does not end is left to the next deploy.
+    does not end is left to the next deploy; and so is the release that serves, where it runs there.
     """
     for other in before_of(app, manager):
+        if serving in other.running():
+            continue
         deadline = time.monotonic() + ENDING
         while other.running() and time.monotonic() < deadline:
             time.sleep(0.1)
@@ -156,8 +158,12 @@ class Moving:
             each.restart()
 
     def enable(self, number: int) -> None:
-        """Have a release come up at boot, where it runs now."""
-        self._whose(number).enable(number)
+        """Have a release come up at boot, where it runs now, and nowhere else."""
+        whose = self._whose(number)
+        whose.enable(number)
+        for each in (self.chosen, *self.before):
+            if each is not whose and number in each.enabled():
+                each.disable(number)
 
     def disable(self, number: int) -> None:
         """Have nobody bring a release up at boot."""

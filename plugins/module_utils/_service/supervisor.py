@@ -27,7 +27,8 @@ PROGRAMS = "/etc/supervisor/conf.d"
 GREEN_ROOM = "/run/greenroom"
 LOGS = "/var/log/supervisor"
 
-STARTING = 120  # seconds until a release must listen, and one that leaves must be gone
+STARTING = 120  # seconds until a release must listen
+LEAVING = 600  # seconds until one that leaves must be gone
 
 # What supervisor calls the states of a program, and its faults; the first one is ours.
 UP = ("STARTING", "RUNNING")
@@ -90,13 +91,14 @@ class Supervisor:
         The launcher drains first, so that nobody who runs ``supervisorctl stop`` by hand loses a
         request either.
         """
-        self._ask("stopProcess", self.program(number), False, fine=(BAD_NAME, NOT_RUNNING))
+        fine = (BAD_NAME, NOT_RUNNING, NO_SOCKET)
+        self._ask("stopProcess", self.program(number), False, fine=fine)
 
     def restart(self) -> None:
         """Have the releases that run start anew."""
         for number in [number for number in self.running() if self.is_active(number)]:
-            self._ask("stopProcess", self.program(number), fine=(NOT_RUNNING,))
-            self.start(number)
+            self.stop(number)
+            self.start(number)  # which waits until the one before has left
 
     def enable(self, number: int) -> None:
         """Have a release come up at boot.
@@ -169,7 +171,7 @@ class Supervisor:
 
     def _remove(self, number: int) -> None:
         """Have supervisor forget a program; one that is leaving ends first."""
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + LEAVING
         while (program := self._programs().get(number)) is not None:
             if program["statename"] == "BACKOFF":
                 self.stop(number)

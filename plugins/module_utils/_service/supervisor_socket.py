@@ -35,7 +35,7 @@ def ask(configuration: str, method: str, arguments: Sequence[Any], fine: Sequenc
             + (hint if fault.faultCode == BAD_NAME else "")
         ) from fault
     except (OSError, http.client.HTTPException, xmlrpc.client.ProtocolError) as error:
-        if isinstance(error, FileNotFoundError) and NO_SOCKET in fine:
+        if isinstance(error, (FileNotFoundError, ConnectionRefusedError)) and NO_SOCKET in fine:
             return None
         why = error.errmsg if isinstance(error, xmlrpc.client.ProtocolError) else error
         raise GreenroomError(

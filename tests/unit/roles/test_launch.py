@@ -79,7 +79,8 @@ def test_a_release_without_its_environment_does_not_start(
 
 def test_its_limits_and_its_user(launch: ModuleType) -> None:
     argv = launch.confined("blog", "42", "512M", 4096)
-    assert argv[:4] == ["systemd-run", "--quiet", "--scope", "--unit=blog-42.scope"]
+    assert argv[:4] == ["systemd-run", "--quiet", "--collect", "--scope"]
+    assert argv[4] == "--unit=blog-42.scope"
     limits = ("--property=MemoryMax=512M", "--property=Delegate=yes", "--nofile=4096:4096")
     for word in (*limits, "--reuid=blog", "--no-new-privs"):
         assert word in argv

@@ -139,7 +139,9 @@ def test_the_one_before_is_forgotten_when_all_has_ended(
     monkeypatch.setattr(_service, "MANAGERS", {"new": lambda _: chosen, "old": Before})
     assert isinstance(service_of(app, "new"), Moving)
     before.stop(41)
-    leave_before(app, "new")
+    leave_before(app, "new", 41)
+    assert before.prepared, "what serves there is not waited for"
+    leave_before(app, "new", 42)
     assert not before.prepared
     assert service_of(app, "new") is chosen
 

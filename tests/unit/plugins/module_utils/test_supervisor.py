@@ -27,6 +27,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service.supervis
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor_socket import (
     access,
+    ask,
 )
 
 
@@ -242,11 +243,13 @@ def test_one_that_dies_is_told_at_once(app: App, supervisord: Supervisord) -> No
         Supervisor(app).start(42)
 
 
-def test_a_restart(app: App, supervisord: Supervisord) -> None:
+def test_a_restart(app: App, supervisord: Supervisord, monkeypatch: pytest.MonkeyPatch) -> None:
     service = Supervisor(app)
     service.start(41)
     service.start(42)
     service.stop(41)
+    left = {"blog@42": "STOPPED"}
+    monkeypatch.setattr("time.sleep", lambda _: supervisord.states.update(left))
     service.restart()
     assert supervisord.told[-3:] == ["stop blog@42", "remove blog@42", "start blog@42"]
     assert supervisord.states["blog@41"] == "STOPPING"
@@ -279,8 +282,9 @@ def test_where_supervisor_does_not_run(
     monkeypatch.setattr(supervisor, "CONFIGURATION", str(settings))
     service = Supervisor(app)
     assert (service.running(), service.is_active(42), service.state(42)) == ([], False, "inactive")
+    service.stop(42)  # nothing runs that it could ask
     with pytest.raises(GreenroomError, match=r"does not answer on .*/s .*: systemctl status"):
-        service.stop(42)
+        ask(str(settings), "reloadConfig", (), ())
 
 
 def test_where_nothing_is_said_of_its_socket(tmp_path: Path) -> None:
