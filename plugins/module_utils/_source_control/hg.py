@@ -65,8 +65,9 @@ class Mercurial:
         locks = [os.path.join(store, "lock"), os.path.join(self.path, ".hg", "wlock")]
         if any(map(os.path.lexists, locks)):
             must_run("Looking for locks", ["rm", "-f", "--", *locks], user=self.user)
-        if os.path.lexists(os.path.join(store, "journal")):
-            self._must("recover")
+        unfinished = os.path.lexists(os.path.join(store, "journal"))
+        if unfinished and self._hg("recover").returncode != 0:
+            self._remove()  # it is a copy, and the next fetch makes another
 
     def fetch(self, repository: str, timeout: float) -> None:
         """Bring all that the repository at an address has, and keep nothing else.
@@ -82,11 +83,19 @@ class Mercurial:
                 raise GreenroomError(tail(pulled.stderr))
             # Another repository, one whose history was rewritten, or commits that were made here:
             # none of that can be deployed any more.
-            must_run("Removing the old copy", ["rm", "-rf", "--", self.path], user=self.user)
+        self._remove()
         must_run("hg init", [*_HG, "init", self.path], user=self.user, environment=_PLAIN)
         pulled = self._pull(repository, timeout)
         if pulled.returncode != 0:
             raise GreenroomError(tail(pulled.stderr))
+
+    def _remove(self) -> None:
+        """Remove the copy, by another name first: half a copy would be taken for one."""
+        old = f"{self.path}.old"
+        must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
+        if os.path.lexists(self.path):
+            must_run("Moving the old copy", ["mv", "-T", "--", self.path, old], user=self.user)
+            must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
 
     def ask(self, repository: str, rev: str, timeout: float) -> str:
         """The changeset that ``rev`` means in the repository at an address, and fetch nothing.

@@ -42,6 +42,9 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
             if not merged.changed or not push:
                 return merged
             bookmark = ["--bookmark", into] if into in _bookmarks(folder) else []
+            # Mercurial moves a bookmark also where somebody else has moved it meanwhile.
+            if bookmark and not _is_at(repository, into, before):
+                continue
             pushed = _hg(folder, "push", "--rev", merged.revision, *bookmark)
             if pushed.returncode == 0 or (bookmark and _is_at(repository, into, merged.revision)):
                 return merged
@@ -145,4 +148,6 @@ def _must(folder: str, *arguments: str) -> str:
 def _hg(folder: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     # Nobody is there to answer a question, and no setting of the user's changes what it prints.
     variables = {"HGPLAIN": "1", "HGENCODING": "utf-8"}
-    return run(["hg", "--noninteractive", *arguments], folder, variables)
+    # Who pushes a list of subrepositories would decide where this machine goes with your keys.
+    alone = ["--config", "subrepos.allowed=false"]
+    return run(["hg", "--noninteractive", *alone, *arguments], folder, variables)
