@@ -343,6 +343,8 @@ def test_local_edits_neither_stop_nor_leak_into_a_deploy(story: Story) -> None:
     assert "edited" not in story.host.shell(f"cat {tree}/manage.py")
     assert story.host.shell(f"ls -A {tree} | grep '^[.]hg' || true").split() == [".hgtags"]
     assert story.host.shell(f"find {tree}/ -name '*.py' -perm /o=rwx") == ""
+    # A rollback to that release is one to what is on the disk, so the edit is taken back.
+    story.host.shell(f"sed -i '$d' {HOME}/releases/{number}/playbill/__init__.py")
 
 
 # -- rollbacks ------------------------------------------------------------------------------------
