@@ -77,6 +77,10 @@ database:
   description: What became of the database, in a sentence; empty where nothing did.
   returned: success
   type: str
+fits:
+  description: Whether the database is as the release that serves had it; RV(database) says more.
+  returned: success
+  type: bool
 """
 
 import os
@@ -167,7 +171,7 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     lock = Lock(app.lock)
     holder = lock.holder()
     if check_mode or holder is None or holder["token"] != params["holder"]:
-        return {"changed": False, "serving": app.serving() or 0, "database": ""}
+        return {"changed": False, "serving": app.serving() or 0, "database": "", "fits": True}
     service = service_of(app, params["service_manager"])
     journal = Journal.read(app.journal)
     if not number:  # it failed while it was being made, before anybody could say its number
@@ -191,10 +195,12 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             prune_failures(app, journal)
     finally:
         lock.release(params["holder"])
+    migrated = (entry or {}).get("migrations") if ours and params["action"] == "deploy" else None
     return {
         "changed": ours or bool(database),
         "serving": app.serving() or 0,
         "database": database,
+        "fits": not (migrated and database and not migrated.get("undone")),
     }
 
 

@@ -269,6 +269,22 @@ def test_what_serves_and_does_not_run_is_made_again(host: Host) -> None:
     assert host.deploy(message=None) == 2
 
 
+@pytest.mark.parametrize("undone", [True, False])
+def test_a_database_that_could_not_be_put_back_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch, undone: bool
+) -> None:
+    host.deploy()
+    host.repository.commit("Change", {})
+    begun = host.begin()
+    number = host.make(begun)["number"]
+    journal = Journal.read(host.app.journal)
+    journal.get(number)["migrations"] = {"waiting": {"default": ["shop.2"]}, "undone": undone}
+    journal.write()
+    monkeypatch.setattr(abandon, "undo", lambda *_: "What became of it.")
+    found = host.abandon(begun, number)
+    assert (found["database"], found["fits"]) == ("What became of it.", undone)
+
+
 def test_a_dry_run_changes_nothing_and_says_what_would(host: Host) -> None:
     host.deploy("Old")
     host.repository.commit("New", {})
@@ -353,7 +369,12 @@ def test_a_deploy_that_fails_before_the_handover(host: Host) -> None:
     number = host.make(begun)["number"]
     host.services.start(number)
     note = "Release 2 did not prove itself.\nTraceback:\n  long\nKeyError: 'till'\n"
-    assert host.abandon(begun, number, note=note) == {"changed": True, "serving": 1, "database": ""}
+    assert host.abandon(begun, number, note=note) == {
+        "changed": True,
+        "serving": 1,
+        "database": "",
+        "fits": True,
+    }
     entry = Journal.read(host.app.journal).get(2)
     assert (entry["result"], entry["note"]) == (
         "failed",
@@ -404,7 +425,12 @@ def test_a_first_deploy_that_fails_leaves_an_empty_stage(host: Host) -> None:
     host.answer = Answer(None, error="refused")
     with pytest.raises(GreenroomError, match=r"came was no answer \(refused\)\. Nothing serves\."):
         host.take_stage(number)
-    assert host.abandon(begun, number) == {"changed": True, "serving": 0, "database": ""}
+    assert host.abandon(begun, number) == {
+        "changed": True,
+        "serving": 0,
+        "database": "",
+        "fits": True,
+    }
     assert not os.path.lexists(host.app.current)
     host.answer = Answer(200, "OK")
     assert host.deploy() == 2
@@ -424,7 +450,12 @@ def test_a_failure_after_the_handover_brings_the_one_before_back(host: Host, act
     host.take_stage(number)
     assert host.app.serving() == number
     host.services.up.remove(2)  # it would have to be started again
-    assert host.abandon(begun, number, action) == {"changed": True, "serving": 2, "database": ""}
+    assert host.abandon(begun, number, action) == {
+        "changed": True,
+        "serving": 2,
+        "database": "",
+        "fits": True,
+    }
     expected = {1: "good", 2: "good"} | ({3: "failed"} if action == "deploy" else {})
     assert host.results() == expected
     assert host.on_disk() == sorted(expected)
@@ -508,7 +539,12 @@ def test_another_run_finds_the_lock_and_leaves_all_alone(host: Host) -> None:
     number = host.make(ours)["number"]
     theirs = {"token": "run-9", "serving": 1}
     before = host.snapshot()
-    assert host.abandon(theirs, number) == {"changed": False, "serving": 1, "database": ""}
+    assert host.abandon(theirs, number) == {
+        "changed": False,
+        "serving": 1,
+        "database": "",
+        "fits": True,
+    }
     assert unlock.unlock({"app": "blog", "holder": "run-9"}, False) == {
         "changed": False,
         "held": False,
