@@ -171,7 +171,7 @@ class Database:
             operations.append(
                 {
                     "what": operation.describe(),
-                    "reversible": bool(operation.reversible),
+                    "reversible": bool(operation.reversible) and judge.comes_back(operation),
                     **judge.judge(operation),
                 }
             )
@@ -367,6 +367,30 @@ class Judge:
         else:
             livable, drops = False, None
         return {"livable": livable, "drops": drops}
+
+    def comes_back(self, operation: Any) -> bool:
+        """Whether what an operation removed could be filled again, in the rows that are there.
+
+        Reversing adds the column, and a database refuses one that must not be NULL and has nothing
+        to be filled with: what Django itself takes then is in its schema editor's
+        ``effective_default``.
+        """
+        if type(operation).__name__ != "RemoveField" or not self.there:
+            return True
+        model = self.before.apps.get_model(self.app_label, operation.model_name)
+        field = model._meta.get_field(operation.name)
+        fills = (
+            field.many_to_many
+            or field.column is None
+            or field.null
+            or field.has_default()
+            or getattr(field, "has_db_default", lambda: False)()
+            or getattr(field, "generated", False)
+            or getattr(field, "auto_now", False)
+            or getattr(field, "auto_now_add", False)
+            or (field.blank and field.empty_strings_allowed)
+        )
+        return bool(fills) or not self.rows(model._meta.db_table)
 
     def judge_CreateModel(self, operation: Any) -> tuple[bool, Any]:  # noqa: N802 - Django's name
         """Older code does not know the table; reversing drops it."""

@@ -218,6 +218,8 @@ FILLED = 'UPDATE shop_show SET extra = 7 WHERE title = "Hamlet"'
             [],
         ),
         ('migrations.RemoveField("Show", "seats")', "", False, True, []),
+        ('migrations.RemoveField("Show", "title")', "", False, False, []),
+        ('migrations.RemoveField("Show", "title")', "DELETE FROM shop_show", False, True, []),
         ('migrations.RenameField("Show", "seats", "chairs")', "", False, True, []),
         ('migrations.RenameModel("Show", "Play")', "", False, True, []),
         ('migrations.DeleteModel("Show")', "", False, True, []),
