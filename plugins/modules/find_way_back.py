@@ -142,10 +142,19 @@ OPTIONS = {
 
 
 def snapshot_before(app: App, journal: Journal, number: int) -> Snapshot | None:
-    """The snapshot from before the first migrations after release ``number``, if there is one."""
-    later = [e for e in journal.on_disk() if e["number"] > number and e.get("migrations")]
-    name = later[-1]["migrations"]["snapshot"] if later else ""
-    return next((each for each in list_snapshots(app) if each["name"] == name), None)
+    """The newest snapshot that release ``number`` could live with, where newer ones migrated.
+
+    Mostly that is the one from before the first migrations that the release does not have.
+    """
+    if not any(e["number"] > number and e.get("migrations") for e in journal.entries):
+        return None
+    known = {*(migrations_of(app, number) or ()), *ahead_of(app, number)}
+    return next((each for each in list_snapshots(app) if applied_in(each) <= known), None)
+
+
+def applied_in(snapshot: Snapshot) -> set[str]:
+    """The migrations that were applied when a snapshot was taken."""
+    return {name for about in snapshot["databases"].values() for name in about["migrations"]}
 
 
 def loses(snapshot: Snapshot) -> str:
@@ -170,18 +179,25 @@ def choose_snapshot(
             f"{number} does not have. Nothing was changed. Leave it out, or say which one: "
             f"-e snapshot=NAME. There are, newest first: {there}."
         )
-    known = set(migrations_of(app, number) or ())
-    applied = {m for about in snapshot["databases"].values() for m in about["migrations"]}
-    if not name and known and applied - known - set(ahead_of(app, number)):
-        raise GreenroomError(
-            f"The snapshot {snapshot['name']} has migrations that release {number} does not have: "
-            f"{', '.join(sorted(applied - known))}. Nothing was changed. To put it back all the "
-            f"same: -e database=restore -e snapshot={snapshot['name']}"
-        )
     return snapshot, (
         f"Putting the snapshot {snapshot['name']} back loses {loses(snapshot)}. It is in the "
         "databases that are replaced, which are kept, and in another snapshot, taken now."
     )
+
+
+def check_migration(wanted: str, there: list[str], code: int) -> None:
+    """Refuse a migration that the release whose code reverses does not have.
+
+    A part of the name is enough, as to Django; zero is before the first one of an app.
+    """
+    label, _, name = wanted.partition(".")
+    of_app = [each for each in there if each.startswith(f"{label}.")]
+    if not of_app or not (name == "zero" or any(each.startswith(wanted) for each in of_app)):
+        known = of_app or sorted({each.partition(".")[0] for each in there})
+        raise GreenroomError(
+            f"migration is {wanted!r}, which release {code} does not have. Nothing was changed. "
+            f"There are: {', '.join(known)}."
+        )
 
 
 def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
@@ -210,6 +226,7 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         result = {**nothing, "step": "restore", "snapshot": snapshot["name"]}
         return {**result, "before_handover": True, "warnings": [sentence]}
     if params["migration"]:
+        check_migration(params["migration"], migrations_of(app, code) or [], code)
         return {**nothing, "code": code, "step": "go_to", "before_handover": True}
     if number > serving:
         # Forward again: what was reversed on the way back is applied once more.

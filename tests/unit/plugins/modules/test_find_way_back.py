@@ -161,11 +161,31 @@ def test_there_is_no_snapshot_of_it() -> None:
 
 
 @pytest.mark.usefixtures("asked", "snapshots")
-def test_a_snapshot_that_the_release_does_not_know_either(app: App) -> None:
-    """As after 43, which had the first of them, was removed from disk."""
+def test_the_snapshot_of_a_release_that_was_removed_is_still_the_one(app: App) -> None:
+    """43, which had the first of them, is not on disk any more; its snapshot is."""
     journal = Journal.read(app.journal)
     journal.get(43)["pruned"] = True
     journal.write()
-    with pytest.raises(GreenroomError, match=r"has migrations that release 42 does not have: shop"):
-        find(42, 44, database="restore")
-    assert find(42, 44, database="restore", snapshot=SECOND)["step"] == "restore"
+    assert find(42, 44, database="restore")["snapshot"] == FIRST
+    assert find(42, 44, database="restore", snapshot=SECOND)["snapshot"] == SECOND
+
+
+@pytest.mark.usefixtures("asked")
+@pytest.mark.parametrize(
+    ("wanted", "said"),
+    [
+        ("nosuch.0001", "which release 44 does not have. Nothing was changed. There are: shop."),
+        ("shop.9", "There are: shop.1, shop.2, shop.3."),
+        ("nosuch.zero", "There are: shop."),
+        ("shop.2", ""),
+        ("shop.zero", ""),
+    ],
+)
+def test_a_migration_that_there_is_not(wanted: str, said: str) -> None:
+    if said:
+        with pytest.raises(GreenroomError) as refused:
+            find(42, 44, migration=wanted)
+        assert f"migration is {wanted!r}" in str(refused.value)
+        assert said in str(refused.value)
+    else:
+        assert find(42, 44, migration=wanted)["step"] == "go_to"
