@@ -110,6 +110,14 @@ def of_the_gate(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
     ]
 
 
+def of_words(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
+    """A word of the command line that is none. An inventory may use its name for its own ends."""
+    database = typed.get("database")
+    if settings.get("release_action") != "rollback" or database in (None, "", "restore"):
+        return []
+    return [f"database is {str(database)!r}; rollback.yml knows restore alone: -e database=restore"]
+
+
 def of_template(settings: dict[str, Any], said: str) -> str:
     """What is wrong with the template of the local settings."""
     template = str(settings.get("app_local_settings_template", ""))
@@ -144,7 +152,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})
         found += of_balancer(task_vars or {}) + of_hooks(settings, self._loader)
-        found += of_the_gate(settings, load_extra_vars(self._loader))
+        typed = load_extra_vars(self._loader)
+        found += of_the_gate(settings, typed) + of_words(settings, typed)
         if found:
             return {
                 "failed": True,

@@ -74,6 +74,14 @@ def test_the_gate_is_not_taken_away_in_passing(
     )
 
 
+@pytest.mark.parametrize(("word", "right"), [("restore", True), ("foo", False), ("", True)])
+def test_a_word_that_is_none(monkeypatch: pytest.MonkeyPatch, word: str, right: bool) -> None:
+    monkeypatch.setattr(check_settings, "load_extra_vars", lambda _: {"database": word})
+    said = run(monkeypatch, **GOOD, release_action="rollback").get("msg", "")
+    assert ("database is 'foo'; rollback.yml knows restore alone" in said) is not right
+    assert "database is" not in run(monkeypatch, **GOOD, release_action="deploy").get("msg", "")
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
