@@ -128,19 +128,22 @@ def restore_stage(app: App, service: Service, before: int) -> None:
 
 def restore_database(
     app: App, journal: Journal, service: Service, entry: Entry | None, action: str
-) -> str:
-    """Have the database fit the release that serves; what became of it, in a sentence.
+) -> tuple[str, bool]:
+    """Have the database fit the release that serves; a sentence about it, and whether it does.
 
     ``entry`` is that of the release that did not take the stage, None where there was none.
     """
+    fits = True
     try:
         sentences = [settle(app, journal, service)]
         # Also a rollback that went forward has applied some.
         if entry is not None and (action == "deploy" or entry.get("migrations", {}).get("again")):
             sentences.append(undo(app, entry))
+            applied = entry.get("migrations")
+            fits = not applied or bool(applied.get("undone"))
     except GreenroomError as error:
-        return str(error)
-    return " ".join(sentence for sentence in sentences if sentence)
+        return str(error), False
+    return " ".join(sentence for sentence in sentences if sentence), fits
 
 
 def close_entry(journal: Journal, number: int, action: str, note: str) -> None:
@@ -179,14 +182,13 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     entry = journal.find(number)
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
     ours = ours and number != before
-    database = ""
     try:
         if ours:
             if app.serving() == number:
                 restore_stage(app, service, before)
             service.disable(number)
             service.stop(number)
-        database = restore_database(
+        database, fits = restore_database(
             app, journal, service, entry if ours else None, params["action"]
         )
         if ours:
@@ -195,12 +197,11 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             prune_failures(app, journal)
     finally:
         lock.release(params["holder"])
-    migrated = (entry or {}).get("migrations") if ours and params["action"] == "deploy" else None
     return {
         "changed": ours or bool(database),
         "serving": app.serving() or 0,
         "database": database,
-        "fits": not (migrated and database and not migrated.get("undone")),
+        "fits": fits,
     }
 
 

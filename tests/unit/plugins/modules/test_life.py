@@ -285,6 +285,21 @@ def test_a_database_that_could_not_be_put_back_is_told(
     assert (found["database"], found["fits"]) == ("What became of it.", undone)
 
 
+def test_a_database_that_could_not_be_settled_is_told(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a rollback left it, and the site stays in maintenance."""
+
+    def fail(*_: Any) -> str:
+        raise GreenroomError("It is half reversed.")
+
+    host.deploy()
+    begun = host.begin()
+    monkeypatch.setattr(abandon, "settle", fail)
+    found = host.abandon(begun, 0, "rollback")
+    assert (found["database"], found["fits"]) == ("It is half reversed.", False)
+
+
 def test_a_dry_run_changes_nothing_and_says_what_would(host: Host) -> None:
     host.deploy("Old")
     host.repository.commit("New", {})
