@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from audience import Audience
 from example import provision
@@ -108,8 +109,8 @@ def unreachable(fleet: Fleet, audience: Audience) -> None:  # noqa: ARG001 - all
     """The third host is away at the start: refused, and then deployed without it."""
     away = fleet.webs[2]
     before = fleet.releases()[:2]
-    away.kill()
     change(fleet)
+    away.kill()
     run = fleet.run("deploy.yml", check=False)
     must(run.returncode and "cannot be reached" in one_line(run), run.output)
     must(fleet.releases(*fleet.webs[:2]) == before, "something was changed")
@@ -167,8 +168,8 @@ def main(words: Sequence[str]) -> int:
     """Start the hosts, try the faults, write; returns the exit status."""
     hosts: list[Host] = []
 
-    def start(image: str | None = None) -> Host:
-        hosts.append(Host.start(f"faults-fleet-{len(hosts) + 1}", image))
+    def start(image: str | None = None, **options: Any) -> Host:
+        hosts.append(Host.start(f"faults-fleet-{len(hosts) + 1}", image, **options))
         return hosts[-1]
 
     good = True
