@@ -61,7 +61,9 @@ def is_dead(holder: dict[str, Any]) -> bool:
 
 
 def who() -> str:
-    """The person who runs this, for the journal: user@machine."""
+    """The person who runs this, for the journal: user@machine, or who pushed."""
+    if os.environ.get("GREENROOM_BY"):
+        return os.environ["GREENROOM_BY"]
     try:
         return f"{getpass.getuser()}@{socket.gethostname()}"
     except (KeyError, OSError):  # a user without a name, as in some containers

@@ -21,6 +21,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     problems,
     problems_of_balancer,
     problems_of_database,
+    problems_of_push,
 )
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -56,6 +57,13 @@ def of_balancer(task_vars: dict[str, Any]) -> list[str]:
     names = ("balancer_address", "database_address")
     addresses = addresses_of([*hosts, *balancers], task_vars, *names)
     return problems_of_balancer(hosts, balancers, addresses)
+
+
+def of_push(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
+    """What is wrong with the inventory where a host is to deploy to itself."""
+    if settings.get("release_action") != "push":
+        return []
+    return problems_of_push(hosts_of(task_vars), task_vars["groups"].get("balancer", []))
 
 
 def of_both(task_vars: dict[str, Any]) -> bool:
@@ -151,7 +159,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         if unreadable:
             return {"failed": True, "msg": "\n".join(dict.fromkeys(unreadable))}
         found = problems(settings, options) + of_database(settings, task_vars or {})
-        found += of_balancer(task_vars or {}) + of_hooks(settings, self._loader)
+        found += of_balancer(task_vars or {}) + of_push(settings, task_vars or {})
+        found += of_hooks(settings, self._loader)
         typed = load_extra_vars(self._loader)
         found += of_the_gate(settings, typed) + of_words(settings, typed)
         if found:

@@ -183,6 +183,7 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "allow_database_ahead": ("yes or no", _is_boolean),
     "allow_backwards_incompatible": ("yes or no", _is_boolean),
+    "push_branch": ("the name of a branch or bookmark", _is_rev),
     "app_serial": (
         "how many hosts take the stage at once: a number, 1 at least, or 1% to 100%",
         _matches_text(r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"),
@@ -209,6 +210,10 @@ RULES_OF_ITEMS: dict[str, tuple[str, Check]] = {
     "app_shared_paths": ("paths inside the tree", _is_inside),
     "app_databases": ("names of databases in the settings", _matches(r"[A-Za-z_]\w*")),
     "app_system_packages": ("names of Debian packages", _matches(r"[a-z0-9][a-z0-9+.:-]+")),
+    "push_keys": (
+        "public keys, each as in ~/.ssh/id_ed25519.pub",
+        _matches(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\x00-\x1f]*)?"),
+    ),
     "app_commands_before_collectstatic": ("commands, with their quotes in pairs", _is_command),
     "app_commands_after_collectstatic": ("commands, with their quotes in pairs", _is_command),
 }
@@ -262,9 +267,14 @@ def problems(
         wrong = [item for item in items if not is_right(item)]
         if wrong:
             found.append(
-                f"{name} has {', '.join(repr(str(item)) for item in wrong)}; "
+                f"{name} has {', '.join(_shown(item) for item in wrong)}; "
                 f"it should be a list of {should}."
             )
+    if settings.get("push_keys") == []:
+        found.append(
+            "push_keys is empty, and you have no key of your own in ~/.ssh; it should be a list of "
+            f"{RULES_OF_ITEMS['push_keys'][0]}."
+        )
     if settings.get("app_domains") == []:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
     found += _problems_of_shared_paths(settings)
@@ -287,7 +297,9 @@ def problems(
 
 
 def _shown(value: Any) -> str:
-    """A wrong value for a message; what may be a password in an address is left out."""
+    """A wrong value for a message; a private key, or a password in an address, is left out."""
+    if "PRIVATE KEY" in str(value):
+        return "a private key"
     return repr(re.sub(r"//[^/@]*:[^/@]*@", "//…@", str(value)))
 
 
@@ -350,6 +362,20 @@ def problems_of_balancer(
         for host in hosts
         if not re.fullmatch(r"[A-Za-z0-9._-]+", host)
     ] + _problems_of_addresses([*hosts, *balancers], addresses, "a balancer", "balancer_address")
+
+
+def problems_of_push(hosts: Sequence[str], balancers: Sequence[str]) -> list[str]:
+    """What is wrong with where a push would be a deploy: a host can deploy to itself alone.
+
+    The arguments are those of problems_of_balancer().
+    """
+    if len(hosts) == 1 and not balancers:
+        return []
+    return [
+        f"The inventory has {', '.join([*hosts, *balancers])}, and a host that is pushed to "
+        "deploys to itself alone; it should have one host. For several: deploy.yml, from your "
+        "machine."
+    ]
 
 
 def _problems_of_addresses(

@@ -138,12 +138,13 @@ def test_every_filter_is_documented() -> None:
         environment,
         fleet,
         messages,
+        push,
         run,
     )
 
     filters = {
         name: filter_
-        for plugin in (environment, fleet, messages, run)
+        for plugin in (environment, fleet, messages, push, run)
         for name, filter_ in plugin.FilterModule().filters().items()
     }
     assert sorted(filters) == FILTERS

@@ -31,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "app_repository": "git@example.com:ada/blog.git",
     "app_domains": ["www.example.com", "example.com"],
     "group_names": ["live"],
+    "push_keys": ["ssh-ed25519 AAAA ada@laptop"],  # by default, those of whoever runs this
     "ansible_managed": "Ansible managed",
     "inventory_hostname": "web1",
     "groups": {"live": ["web1"]},
@@ -72,7 +73,7 @@ TEMPLATES = sorted(
 )
 
 
-# These are no files of a configuration: two hold secrets, two are messages, and one goes into a
+# These are no files of a configuration: two hold secrets, three are messages, and one goes into a
 # file of somebody else.
 OTHERS = [
     "app/local_settings.py.j2",
@@ -80,6 +81,7 @@ OTHERS = [
     "checkout/unreachable.j2",
     "database/pg_hba.conf.j2",
     "database/taken.j2",
+    "push/how_to_push.j2",
 ]
 FILES = [path for path in TEMPLATES if path not in OTHERS]
 
@@ -574,3 +576,39 @@ def test_a_database_that_is_somebody_elses(mark: str, said: str) -> None:
 )
 def test_the_address_that_the_app_gets(password: str, settings: Any, url: str) -> None:
     assert variable("database_url", database_secret={"content": password}, **settings) == url
+
+
+@pytest.mark.parametrize(
+    ("key", "who"),
+    [
+        ("ssh-ed25519 AAAA ada@laptop", "ada@laptop"),
+        ("ssh-ed25519 AAAA", "somebody"),
+        ("ssh-ed25519 AAAA Ada's laptop", "Ada-s-laptop"),
+        ('ssh-ed25519 AAAA "; id #', "id"),
+        ("ssh-ed25519 AAAA $(id)\n", "id"),
+        ("ssh-ed25519 AAAA " + "a" * 300, "a" * 100),
+        ("ssh-ed25519 AAAA 🎭", "somebody"),
+    ],
+)
+def test_a_key_is_for_pushes_alone_and_says_whose_it_is(key: str, who: str) -> None:
+    line = render("push/authorized_keys.j2", push_keys=[key]).splitlines()[-1]
+    command = f"/usr/local/lib/greenroom/push open blog git main {who}"
+    assert line == f'restrict,command="{command}" {key.strip()}'
+
+
+def test_pushes_may_do_two_things_as_root() -> None:
+    ours = "/usr/local/lib/greenroom/push"
+    assert render("push/sudoers.j2").splitlines()[-1] == (
+        f"blog-push ALL=(root) NOPASSWD: {ours} serving blog, {ours} deploy blog"
+    )
+
+
+def test_how_to_push_is_said() -> None:
+    assert render("push/how_to_push.j2", ansible_host="192.0.2.1", ansible_port=2222) == (
+        "Once, where your code is: "
+        "git remote add live ssh://blog-push@192.0.2.1:2222/blog.git\n"
+        "To deploy: git push live main\n"
+    )
+    assert render("push/how_to_push.j2", app_source_control="hg", push_branch="default") == (
+        "To deploy: hg push ssh://blog-push@web1/blog\n"
+    )

@@ -169,3 +169,11 @@ def test_a_run_that_dies_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     action = Action({"app": "blog", "wait": 60}, HELD, HELD, other, BEGUN)
     assert action.run(task_vars={}) == BEGUN
     assert [asked.get("dead") for asked in action.asked] == [None, None, "old", "other"]
+
+
+def test_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("getpass.getuser", lambda: "ada")
+    monkeypatch.setattr("socket.gethostname", lambda: "laptop")
+    assert begin.who() == "ada@laptop"
+    monkeypatch.setenv("GREENROOM_BY", "grace@desk")
+    assert begin.who() == "grace@desk", "who pushed, and not root of the host"

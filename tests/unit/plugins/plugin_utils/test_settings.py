@@ -13,6 +13,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
     problems,
     problems_of_balancer,
     problems_of_database,
+    problems_of_push,
 )
 
 
@@ -192,6 +193,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ("allow_database_ahead", "allow_backwards_incompatible"),
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
     ),
+    "push_branch": (["main", "feature/x"], ["", "a b", "-x", "a;b"]),
     "app_serial": ([1, 16, "3", "1%", "50%", "100%"], [0, -1, "0%", "101%", "all", "", None]),
     "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
     "app_keep_snapshots": ([1, 10, "3"], [0, -1, "all", "", None, True]),
@@ -220,6 +222,15 @@ TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
     "app_system_packages": (
         ["libpq5", "g++", "python3.11-dev", "libc6:i386"],
         ["", "Libpq5", "a b", "-y", "a;b", "a=1", "a\n", "./a.deb"],
+    ),
+    "push_keys": (
+        [
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGdl ada@laptop",
+            "ssh-rsa AAAAB3NzaC1yc2E=",
+            "ecdsa-sha2-nistp256 AAAAE2Vj Ada's own laptop",
+            "sk-ssh-ed25519@openssh.com AAAAGnNr ada",
+        ],
+        ["", "id_ed25519.pub", "ssh-rsa A\nssh-rsa B", 'command="id" ssh-rsa AAAA'],
     ),
     **dict.fromkeys(
         ("app_commands_before_collectstatic", "app_commands_after_collectstatic"),
@@ -730,3 +741,25 @@ def test_a_balancer_needs_addresses_and_a_host_of_its_own() -> None:
         "The inventory has 'web 1', which HAProxy cannot call a host; a name should be of letters, "
         "digits, dots, hyphens and underscores."
     ]
+
+
+def test_a_host_deploys_to_itself_alone() -> None:
+    assert problems_of_push(["web1"], []) == []
+    for hosts, balancers, said in (
+        (["web1", "web2"], [], "web1, web2"),
+        (["web1"], ["www"], "web1, www"),
+    ):
+        (problem,) = problems_of_push(hosts, balancers)
+        assert problem.startswith(f"The inventory has {said}, and a host that is pushed to")
+
+
+def test_a_private_key_is_not_shown() -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\ns3cret"
+    assert problems({"push_keys": [key]}) == [
+        f"push_keys has a private key; it should be a list of {RULES_OF_ITEMS['push_keys'][0]}."
+    ]
+
+
+def test_somebody_has_to_be_let_in() -> None:
+    (problem,) = problems({"push_keys": []})
+    assert problem.startswith("push_keys is empty")

@@ -1,0 +1,356 @@
+"""A push is a deploy: git push to a host that has a repository, and hg push to another one.
+
+The tests of each half are one story on one host, told in their order.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from example import Example, settings
+from fleet import release_of
+from host import Host, Load, command, key
+
+HOME = "/srv/playbill"
+REPOSITORY = f"{HOME}/push/playbill.git"
+OLDER = "is older than what serves"
+
+
+def journal(host: Host) -> list[dict[str, Any]]:
+    """What the journal says."""
+    found = json.loads(host.shell(f"cat {HOME}/journal.json"))["releases"]
+    return [dict(entry) for entry in found]
+
+
+class Pushes:
+    """Somebody who pushes to a host with git."""
+
+    def __init__(self, host: Host, example: Example) -> None:
+        self.host, self.example = host, example
+        ssh = ["ssh", *host.ssh_options, "-i", str(key())]
+        example.git("config", "core.sshCommand", shlex.join(ssh))
+        self.ssh = [*ssh, f"playbill-push@{host.address}"]
+        self.address = f"ssh://playbill-push@{host.address}/playbill.git"
+        example.git("remote", "add", "staging", self.address)
+        example.git("switch", "--quiet", "--force-create", "main", "v1")
+
+    def argv(self, *arguments: str) -> list[str]:
+        """The command of a push."""
+        return ["git", "-C", str(self.example.path), "push", *arguments]
+
+    def push(self, *arguments: str) -> str:
+        """Push, and return what was said."""
+        run = command(*self.argv(*(arguments or ("staging", "main"))))
+        return run.stderr
+
+    def refuse(self, *arguments: str) -> str:
+        """Push what must be refused, and return what was said; nothing may have changed."""
+        before = self.branch(), release_of(self.host)
+        run = command(*self.argv(*(arguments or ("staging", "main"))), check=False)
+        assert run.returncode != 0, run.stderr
+        assert (self.branch(), release_of(self.host)) == before
+        assert "greenroom/push" not in run.stderr, "it gives a reason, and no traceback of its own"
+        return " ".join(re.sub("^remote:", "", run.stderr, flags=re.MULTILINE).split())
+
+    def branch(self) -> str:
+        """What the branch on the host names."""
+        argv = ["git", f"--git-dir={REPOSITORY}", "rev-parse", "--verify", "--quiet", "main"]
+        return self.host.run(argv, user="playbill-push", check=False).stdout.strip()
+
+    def commit(self, **files: str) -> str:
+        """Commit a change on main, and return its hash."""
+        for name, text in files.items():
+            (self.example.path / name).write_text(text)
+            self.example.git("add", "--force", name)
+        self.example.git("commit", "--quiet", "--allow-empty", "--message", "A change")
+        return self.example.git("rev-parse", "HEAD")
+
+    def take(self, version: str) -> str:
+        """Go on from a version of the example's history."""
+        self.example.git("merge", "--quiet", "--ff-only", version)
+        return self.example.git("rev-parse", "HEAD")
+
+
+@pytest.fixture(scope="module")
+def pushes(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Pushes:
+    """A host that takes pushes of whoever runs this: their own key is all that it was told."""
+    home = tmp_path_factory.mktemp("home")
+    (home / ".ssh").mkdir(mode=0o700)
+    shutil.copy(f"{key()}.pub", home / ".ssh" / "id_ed25519.pub")
+    own = settings("localhost", host.address) | {"app_repository": "git@github.com:you/blog.git"}
+    host.inventory(host.last_inventory, **own)
+    said = host.playbook("push.yml", env={"HOME": str(home)}).stdout
+    assert f"git remote add staging ssh://playbill-push@{host.address}/playbill.git" in said
+    assert host.playbook("push.yml", env={"HOME": str(home)}).recap[host.container]["changed"] == 0
+    return Pushes(host, Example.make(tmp_path_factory.mktemp("playbill")))
+
+
+def test_a_push_to_a_fresh_host_is_live(pushes: Pushes) -> None:
+    said = pushes.push()
+    assert release_of(pushes.host) == 1
+    assert "remote: -----> Fetch from git" in said
+    assert "remote: -----> Record" not in said.split("-----> Fetch from git")[0]
+    assert len(said.splitlines()) < 60, said
+    assert pushes.branch() == pushes.example.git("rev-parse", "v1")
+    assert journal(pushes.host)[-1]["by"] == "greenroom-test-host"
+
+
+def test_nobody_notices_the_next_one(pushes: Pushes) -> None:
+    pushes.take("v2")
+    with Load(pushes.host) as load:
+        pushes.push()
+        assert release_of(pushes.host) == 2
+    assert load.failures == 0, str(load)
+    assert pushes.branch() == pushes.example.git("rev-parse", "v2")
+
+
+def test_one_that_crashes_is_refused_and_the_old_one_serves(pushes: Pushes) -> None:
+    pushes.take("v4")
+    said = pushes.refuse()
+    pushes.example.git("reset", "--quiet", "--hard", "v2")
+    assert "The understudy forgot the lines" in said
+    assert "Release 2 serves, as before." in said
+    assert "[remote rejected] main -> main" in said
+
+
+def test_history_that_was_rewritten_is_a_release_like_any_other(pushes: Pushes) -> None:
+    first = pushes.commit()
+    pushes.push()
+    pushes.example.git("commit", "--quiet", "--amend", "--allow-empty", "--message", "Another")
+    pushes.push("--force", "staging", "main")
+    assert pushes.branch() == pushes.example.git("rev-parse", "HEAD") != first
+    assert [entry["result"] for entry in journal(pushes.host)] == [
+        "good",
+        "good",
+        "failed",
+        "good",
+        "good",
+    ]
+
+
+def test_an_older_commit_is_what_a_rollback_is_for(pushes: Pushes) -> None:
+    said = pushes.refuse("--force", "staging", "main~1:main")
+    assert OLDER in said
+    assert f"rollback.yml -e rev={pushes.example.git('rev-parse', 'main~1')[:12]}" in said
+
+
+def test_the_branch_follows_a_rollback_and_a_push_goes_forward_again(pushes: Pushes) -> None:
+    tip = pushes.branch()
+    pushes.host.playbook("rollback.yml")
+    served = release_of(pushes.host)
+    pushes.push()
+    assert (release_of(pushes.host), pushes.branch()) == (served + 2, tip)
+
+
+def test_only_the_branch_is_a_deploy(pushes: Pushes) -> None:
+    before = release_of(pushes.host)
+    assert "cannot be deleted" in pushes.refuse("staging", ":main")
+    assert "git push REMOTE feature:main" in pushes.refuse("staging", "main:feature")
+    assert "nothing else is kept" in pushes.refuse("staging", "main:refs/notes/x")
+    pushes.example.git("tag", "opening-night")
+    assert "It deploys nothing" in pushes.push("staging", "opening-night")
+    assert "Everything up-to-date" in pushes.push()
+    assert release_of(pushes.host) == before
+
+
+def test_of_two_pushes_at_once_one_is_refused(pushes: Pushes) -> None:
+    before = release_of(pushes.host)
+    mine = pushes.commit(**{"README.md": "mine"})
+    with subprocess.Popen(
+        pushes.argv("staging", f"{mine}:main"), stderr=subprocess.PIPE, text=True
+    ) as first:
+        pushes.example.git("reset", "--quiet", "--hard", "HEAD~1")
+        pushes.commit(**{"README.md": "theirs"})
+        wait_for_the_lock(pushes.host)
+        second = command(*pushes.argv("staging", "main"), check=False)
+        said = first.communicate()[1]
+    assert first.returncode == 0, said
+    assert second.returncode != 0
+    assert "greenroom-test-host is at work here" in second.stderr, second.stderr
+    assert (release_of(pushes.host), pushes.branch()) == (before + 1, mine)
+    assert "fetch first" in pushes.refuse() or "non-fast-forward" in pushes.refuse()
+    pushes.example.git("reset", "--quiet", "--hard", mine)
+
+
+def wait_for_the_lock(host: Host) -> None:
+    """Wait until a deploy has begun."""
+    for _ in range(100):
+        if not host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode:
+            return
+        time.sleep(0.1)
+    raise AssertionError("no deploy began")
+
+
+def test_a_deploy_ends_well_though_nobody_listens_any_more(pushes: Pushes) -> None:
+    before = release_of(pushes.host)
+    tip = pushes.commit()
+    with subprocess.Popen(
+        pushes.argv("staging", "main"), stderr=subprocess.PIPE, start_new_session=True
+    ) as gone:
+        wait_for_the_lock(pushes.host)
+        os.killpg(gone.pid, 9)
+    for _ in range(300):
+        if not pushes.host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode:
+            time.sleep(0.1)
+    assert release_of(pushes.host) == before + 1
+    assert "Everything up-to-date" in pushes.push(), "the branch names what serves"
+    assert pushes.branch() == tip
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        "",
+        "id",
+        "git-upload-pack playbill.git",
+        "git-receive-pack '/srv/git/playbill.git'",
+        "git-receive-pack 'other.git'",
+        "git-receive-pack 'playbill.git'; id",
+        "git-receive-pack '$(id)'",
+        "git-receive-pack --upload-pack=id 'playbill.git'",
+        "hg -R playbill serve --stdio",
+        "scp -t /tmp",
+    ],
+)
+def test_a_key_opens_nothing_else(pushes: Pushes, asked: str) -> None:
+    run = command(*pushes.ssh, *([asked] if asked else []), check=False)
+    assert run.returncode == 1
+    assert run.stdout == ""
+    assert "playbill" in run.stderr
+    assert "Traceback" not in run.stderr
+
+
+def test_it_forwards_nothing_and_may_do_nothing_as_root(pushes: Pushes) -> None:
+    forward = command(*pushes.ssh[:-1], "-W", "localhost:80", pushes.ssh[-1], check=False)
+    assert forward.returncode != 0
+    assert "administratively prohibited" in forward.stderr
+    for argv in (["id"], ["/usr/local/lib/greenroom/push", "deploy", "other"]):
+        tried = pushes.host.run(["sudo", "-n", *argv], user="playbill-push", check=False)
+        assert tried.returncode != 0, argv
+    secret = ["cat", "/etc/playbill/push/inventory.yml"]
+    assert pushes.host.run(secret, user="playbill-push", check=False).returncode != 0
+    assert pushes.host.run(secret, user="playbill", check=False).returncode != 0
+
+
+def test_what_cannot_take_pushes_is_said_before_anything_is_changed(pushes: Pushes) -> None:
+    before = pushes.host.checksum("/etc", "/opt", HOME)
+    for given, should in (
+        ({"push_keys": ["id_ed25519.pub"]}, "it should be a list of public keys"),
+        ({"push_keys": []}, "push_keys is empty"),
+        ({"push_branch": "a b"}, "push_branch is 'a b'; it should be the name of a branch"),
+    ):
+        run = pushes.host.playbook("push.yml", "-e", json.dumps(given), check=False)
+        assert run.returncode != 0
+        assert should in " ".join(run.stdout.split())
+    assert pushes.host.checksum("/etc", "/opt", HOME) == before
+
+
+class HgPushes:
+    """Somebody who pushes to a host with Mercurial."""
+
+    def __init__(self, host: Host, example: Example, folder: Path) -> None:
+        self.host, self.example, self.work = host, example, folder / "work"
+        hgrc = folder / "hgrc"
+        ssh = shlex.join(["ssh", *host.ssh_options, "-i", str(key())])
+        hgrc.write_text(f"[ui]\nusername = Ada\nssh = {ssh}\n")
+        self.env = {**os.environ, "HGRCPATH": str(hgrc)}
+        self.address = f"ssh://playbill-push@{host.address}/playbill"
+        command("hg", "init", self.work)
+
+    def hg(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run Mercurial in the working copy."""
+        return command("hg", "-R", self.work, *arguments, env=self.env, check=check)
+
+    def commit(self, version: str) -> str:
+        """Commit a version of the example; the hash."""
+        self.example.git(f"--work-tree={self.work}", "checkout", "--force", version, "--", ".")
+        (self.work / "README.md").write_text(f"{time.time()}\n")
+        self.hg("addremove", "--quiet")
+        self.hg("commit", "--message", version)
+        return self.hg("log", "--rev", ".", "--template", "{node}").stdout
+
+    def push(self, *arguments: str, check: bool = True) -> str:
+        """Push, and return what was said."""
+        run = self.hg("push", *arguments, self.address, check=check)
+        assert check or run.returncode not in (0, 1), run.stdout
+        return run.stdout + run.stderr
+
+    def tip(self, branch: str = "default") -> str:
+        """What the branch on the host names."""
+        argv = ["hg", "-R", f"{HOME}/push/playbill", "log", "-r", branch, "-T", "{node}"]
+        return self.host.run(argv, user="playbill-push", check=False).stdout
+
+
+@pytest.fixture(scope="module")
+def hg_pushes(
+    start_host: Callable[..., Host],
+    provisioned_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> HgPushes:
+    """A host that takes pushes with Mercurial."""
+    host, folder = start_host(image=provisioned_image), tmp_path_factory.mktemp("hg")
+    public = Path(f"{key()}.pub").read_text().strip()
+    host.inventory(
+        folder / "staging",
+        **settings("localhost", host.address),
+        app_source_control="hg",
+        push_keys=[public.replace("greenroom test host", "ada@laptop")],
+    )
+    host.playbook("push.yml")
+    return HgPushes(host, Example.make(tmp_path_factory.mktemp("playbill")), folder)
+
+
+def test_mercurial_pushes_and_it_is_live(hg_pushes: HgPushes) -> None:
+    node = hg_pushes.commit("v1")
+    said = hg_pushes.push()
+    assert "remote: -----> Fetch from Mercurial" in said
+    assert (release_of(hg_pushes.host), hg_pushes.tip()) == (1, node)
+    last = journal(hg_pushes.host)[-1]
+    assert (last["by"], last["revision"]) == ("ada@laptop", node)
+    node = hg_pushes.commit("v2")
+    with Load(hg_pushes.host) as load:
+        hg_pushes.push()
+        assert (release_of(hg_pushes.host), hg_pushes.tip()) == (2, node)
+    assert load.failures == 0, str(load)
+
+
+def test_mercurial_takes_nothing_of_a_push_that_fails(hg_pushes: HgPushes) -> None:
+    served = hg_pushes.tip()
+    hg_pushes.commit("v4")
+    said = hg_pushes.push(check=False)
+    assert "The understudy forgot the lines" in said
+    assert "Release 2 serves, as before." in said
+    assert (release_of(hg_pushes.host), hg_pushes.tip()) == (2, served)
+    hg_pushes.hg("--config", "extensions.strip=", "strip", "--no-backup", "tip")
+
+
+def test_what_comes_to_another_branch_is_kept(hg_pushes: HgPushes) -> None:
+    hg_pushes.hg("branch", "feature")
+    node = hg_pushes.commit("v3")
+    assert "It deploys nothing" in hg_pushes.push("--new-branch")
+    assert (release_of(hg_pushes.host), hg_pushes.tip("feature")) == (2, node)
+    hg_pushes.hg("update", "--clean", "default")
+
+
+def test_two_heads_are_refused(hg_pushes: HgPushes) -> None:
+    served = hg_pushes.tip()
+    hg_pushes.hg("update", "--clean", "default~1")
+    hg_pushes.commit("v1")
+    assert "would have 2 heads" in hg_pushes.push("--force", check=False)
+    assert (release_of(hg_pushes.host), hg_pushes.tip()) == (2, served)
+
+
+def test_a_key_reads_this_repository_alone(hg_pushes: HgPushes) -> None:
+    for address in ("/srv/playbill/build/hg", "other"):
+        other = hg_pushes.address.replace("/playbill", f"/{address}")
+        assert hg_pushes.hg("push", other, check=False).returncode == 255
