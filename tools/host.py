@@ -426,6 +426,25 @@ class Host:
         """Run a playbook with the inventory of this host that was written last."""
         return ansible_playbook(self.last_inventory, playbook, *arguments, check=check, env=env)
 
+    def prepare(
+        self,
+        role: str,
+        *arguments: str,
+        check: bool = True,
+        env: Mapping[str, str] | None = None,
+    ) -> PlaybookRun:
+        """Do what site.yml does by one of its roles, in a tenth of the time."""
+        play = {
+            "name": f"Prepare {role}",
+            "hosts": "staging:live",
+            "gather_facts": False,
+            "become": True,
+            "roles": [f"greenroom.django.{role}"],
+        }
+        path = self.last_inventory.parent / f"{role}.yml"
+        path.write_text(json.dumps([play]))
+        return self.playbook(path, *arguments, check=check, env=env)
+
     @property
     def last_inventory(self) -> Path:
         """The inventory of this host that was written last."""

@@ -344,18 +344,19 @@ def test_the_clock_waits_for_a_deploy(project: Project) -> None:
 
 def test_another_time_or_none(project: Project) -> None:
     host = project.host
-    project.provision(app_backup_at="*-*-* 03:30:00")
+    project.configure(app_backup_at="*-*-* 03:30:00")
+    host.prepare("backup")
     assert "*-*-* 03:30:00" in host.shell("systemctl cat playbill-backup.timer")
     next_time = host.shell("systemctl show -P NextElapseUSecRealtime playbill-backup.timer")
     assert " 03:30:00" in next_time
     project.configure(app_backup_at="half past three")
-    run = host.playbook("site.yml", check=False)
+    run = host.prepare("backup", check=False)
     assert run.returncode != 0
     assert "half past three" in run.output
-    project.provision(app_backup_at="")
+    project.configure(app_backup_at="")
+    host.prepare("backup")
     assert host.shell("systemctl is-active playbill-backup.timer || true").strip() == "inactive"
-    again = project.provision(app_backup_at="")
-    [counts] = again.recap.values()
+    [counts] = host.prepare("backup").recap.values()
     assert counts["changed"] == 0
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from example import ON_HOST, Example
-from host import Host, PlaybookRun, ansible_playbook
+from host import Host, PlaybookRun
 
 TOKEN = "s3cret/t@ken:with#everything%20"
 BUILD = "/srv/playbill/build"
@@ -64,34 +64,24 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
 
-# The role alone does what site.yml does for the checkout, in a tenth of the time.
-PREPARE = """
-- name: Prepare to fetch
-  hosts: staging
-  gather_facts: false
-  become: true
-  roles: [greenroom.django.checkout]
-"""
-
 
 class Story:
     """One host, and settings that change from chapter to chapter."""
 
-    def __init__(self, host: Host, example: Example, folder: Path) -> None:
+    def __init__(self, host: Host, example: Example) -> None:
         self.host, self.example = host, example
-        self.inventory, self.prepare_yml = folder / "staging", folder / "prepare.yml"
-        self.prepare_yml.write_text(PREPARE)
-        self.settings = json.loads(host._inventories[-1].read_text())
+        self.inventory = host.last_inventory
+        self.settings = json.loads(self.inventory.read_text())
 
     def set(self, **settings: Any) -> None:
         """Change settings, and prepare the host for them."""
         self.settings["staging"]["hosts"][self.host.container].update(settings)
         self.inventory.write_text(json.dumps(self.settings))
-        self.run(self.prepare_yml)
+        self.host.prepare("checkout")
 
     def run(self, playbook: str | Path, *arguments: str, check: bool = True) -> PlaybookRun:
         """Run a playbook with the settings of now."""
-        return ansible_playbook(self.inventory, playbook, *arguments, check=check)
+        return self.host.playbook(playbook, *arguments, check=check)
 
     def deploy(self, *arguments: str, check: bool = True) -> PlaybookRun:
         """Deploy, older revisions too: what becomes of their migrations is another story."""
@@ -110,14 +100,14 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(host: Host, playbill: Example, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(host: Host, playbill: Example) -> Story:
     """A host with a user `git`, whose repository nobody else may read."""
     host.shell(
         "set -e; useradd --create-home --shell /usr/bin/git-shell git; chmod 0700 /home/git;"
         f"git clone --quiet --bare {ON_HOST} /home/git/playbill.git; chown -R git:git /home/git;"
         "install -d -m 0700 -o git -g git /home/git/.ssh"
     )
-    return Story(host, playbill, tmp_path_factory.mktemp("checkout"))
+    return Story(host, playbill)
 
 
 def host_key(host: Host) -> str:
@@ -224,7 +214,7 @@ def test_https_with_a_token(story: Story) -> None:
         f"git -c safe.directory='*' fetch -q {ON_HOST} '+refs/*:refs/*' && chown -R git:git ."
     )
     story.set(checkout_token=TOKEN)
-    outputs = [story.run(story.prepare_yml, "-vvv", "--diff"), story.deploy("-vvv", "--diff")]
+    outputs = [story.host.prepare("checkout", "-vvv", "--diff"), story.deploy("-vvv", "--diff")]
     assert story.serves() == story.commit("v2")
     for output in outputs:
         assert "s3cret" not in output.output

@@ -50,15 +50,6 @@ server.socket = context.wrap_socket(server.socket, server_side=True)
 server.serve_forever()
 """
 
-# The role alone does what site.yml does for the checkout, in a tenth of the time.
-PREPARE = """
-- name: Prepare to fetch
-  hosts: live
-  gather_facts: false
-  become: true
-  roles: [greenroom.django.checkout]
-"""
-
 
 class Story:
     """One host, and somebody who works on the site with Mercurial."""
@@ -66,8 +57,6 @@ class Story:
     def __init__(self, host: Host, example: Example, folder: Path) -> None:
         self.host, self.example, self.work = host, example, folder / "work"
         self.inventory, self.hgrc = folder / "live", folder / "hgrc"
-        self.prepare_yml = folder / "prepare.yml"
-        self.prepare_yml.write_text(PREPARE)
         ssh = shlex.join(["ssh", *host.ssh_options, "-i", str(key())])
         self.hgrc.write_text(f"[ui]\nusername = Ada\nssh = {ssh}\n")
         self.env = {**os.environ, "HGRCPATH": str(self.hgrc)}
@@ -90,12 +79,16 @@ class Story:
         """Change settings from here on, and prepare the host for them."""
         self.settings.update(more)
         self.write()
-        self.run(self.prepare_yml)
+        self.prepare()
 
     def run(self, playbook: str | Path, *arguments: str, check: bool = True) -> PlaybookRun:
         """Run a playbook as that person."""
         env = {"HGRCPATH": str(self.hgrc)}
         return ansible_playbook(self.inventory, playbook, *arguments, check=check, env=env)
+
+    def prepare(self, *arguments: str) -> PlaybookRun:
+        """Prepare the host to fetch."""
+        return self.host.prepare("checkout", *arguments, env={"HGRCPATH": str(self.hgrc)})
 
     def deploy(self, *arguments: str, check: bool = True) -> PlaybookRun:
         """Deploy, older revisions too: what becomes of their migrations is another story."""
@@ -207,9 +200,9 @@ def test_mercurial_is_there_where_it_is_asked_for(story: Story) -> None:
     there = ["dpkg-query", "--show", "mercurial"]
     assert story.host.run(there, check=False).returncode != 0, "git alone was asked for"
     story.write(app_repository=GIT_ON_HOST)
-    story.run(story.prepare_yml)
+    story.prepare()
     assert story.host.run(there, check=False).returncode == 0
-    assert story.run(story.prepare_yml).recap[story.host.container]["changed"] == 0
+    assert story.prepare().recap[story.host.container]["changed"] == 0
 
 
 def test_hg_asked_for_on_a_git_repository(story: Story) -> None:
@@ -448,7 +441,7 @@ def test_over_https_with_a_token(story: Story) -> None:
     assert "wants an access token (checkout_token, checkout_user)" in said
     assert "wr0ng" not in said
     story.set(checkout_token=TOKEN)
-    outputs = [story.run(story.prepare_yml, "-vvv", "--diff"), story.deploy("-vvv", "--diff")]
+    outputs = [story.prepare("-vvv", "--diff"), story.deploy("-vvv", "--diff")]
     assert story.serves() == tip
     for output in outputs:
         assert "s3cret" not in output.output

@@ -221,7 +221,7 @@ def test_what_is_somebody_elses_is_refused(home: Host, theirs: str, ours: str) -
     before = home.checksum("/etc", KEPT)
     sql(home, theirs)
     change = json.dumps({"database_password": "another-one"})
-    run = home.playbook("site.yml", "-e", change, check=False)
+    run = home.prepare("database", "-e", change, check=False)
     sql(home, ours)
     assert run.returncode != 0
     assert "has a role or a database of that name, which is not that of" in run.output
@@ -234,7 +234,7 @@ def test_the_password_is_changed_in_one_run(home: Host) -> None:
     home.run(["install", "/dev/stdin", "/root/sampler.py"], stdin=SAMPLER)
     home.run(["systemd-run", "--quiet", "--unit=sampler", "python3", "/root/sampler.py"])
     configure(home, database_password=CHOSEN)
-    run = home.playbook("site.yml", "-vvv", "--diff")
+    run = home.prepare("database", "-vvv", "--diff")
     home.shell("touch /run/stop-sampling; while systemctl -q is-active sampler; do sleep 0.1; done")
     assert home.run(["cat", "/root/found"]).stdout == ""
     assert TRACE not in run.output
@@ -243,12 +243,12 @@ def test_the_password_is_changed_in_one_run(home: Host) -> None:
     assert enters(home, url(home))[0]
     assert not enters(home, old)[0]
     assert home.get("/health/").status == 200, "the release on stage has the new one"
-    assert changes(home.playbook("site.yml")) == {home.container: 0}
+    assert changes(home.prepare("database")) == {home.container: 0}
 
 
 def test_it_stays_when_it_is_taken_out_of_the_settings(home: Host) -> None:
     configure(home)
-    assert changes(home.playbook("site.yml")) == {home.container: 0}
+    assert changes(home.prepare("database")) == {home.container: 0}
     assert home.get("/health/").status == 200
 
 
