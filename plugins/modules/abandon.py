@@ -47,7 +47,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -112,7 +111,7 @@ OPTIONS = {
     },
     "note": {"type": "str", "default": ""},
     "holder": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

@@ -64,12 +64,10 @@ options:
   source_control:
     description: What the repository is. What a fetch that was killed left in it is put right.
     type: str
-    choices: [git, hg]
     default: git
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
   free_space:
     description: What must be free on the file system of the app, in MiB.
@@ -166,8 +164,8 @@ OPTIONS = {
     "wait": {"type": "int", "default": 0},
     "dead": {"type": "str"},
     "python": {"type": "str", "default": "python3"},
-    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "source_control": {"type": "str", "default": "git"},
+    "service_manager": {"type": "str", "default": "systemd"},
     "free_space": {"type": "int", "default": 0},
     "free_inodes": {"type": "int", "default": 0},
 }

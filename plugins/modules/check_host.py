@@ -24,7 +24,6 @@ options:
   service_manager:
     description: What is to keep the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -66,7 +65,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import M
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

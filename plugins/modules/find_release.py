@@ -28,7 +28,6 @@ options:
   source_control:
     description: What the repository is.
     type: str
-    choices: [git, hg]
     default: git
 attributes:
   check_mode:
@@ -90,7 +89,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "rev": {"type": "str", "default": ""},
-    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
+    "source_control": {"type": "str", "default": "git"},
 }
 
 

@@ -44,7 +44,6 @@ options:
   source_control:
     description: What the repository is.
     type: str
-    choices: [git, hg]
     default: git
 attributes:
   check_mode:

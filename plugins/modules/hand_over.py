@@ -49,7 +49,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -102,7 +101,7 @@ OPTIONS = {
     "port": {"type": "int", "default": 80},
     "path": {"type": "str", "default": "/"},
     "status": {"type": "int", "default": 200},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 TRIES = 3

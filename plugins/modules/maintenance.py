@@ -36,7 +36,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -83,7 +82,7 @@ OPTIONS = {
     "state": {"type": "str", "choices": ["closed", "open"], "required": True},
     "release": {"type": "int", "default": 0},
     "reason": {"type": "str", "default": ""},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

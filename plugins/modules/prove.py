@@ -54,7 +54,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -101,7 +100,7 @@ OPTIONS = {
     "status": {"type": "int", "default": 200},
     "timeout": {"type": "int", "default": 30},
     "pages": {"type": "list", "elements": "dict", "default": []},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

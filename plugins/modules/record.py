@@ -52,7 +52,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -110,7 +109,7 @@ OPTIONS = {
     "by": {"type": "str", "required": True},
     "holder": {"type": "str", "required": True},
     "keep": {"type": "int", "default": 5},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

@@ -128,12 +128,10 @@ options:
   source_control:
     description: What the repository is.
     type: str
-    choices: [git, hg]
     default: git
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -250,8 +248,8 @@ OPTIONS = {
     "settings": {"type": "dict", "default": {}},
     "gate": {"type": "str", "choices": ["none", "open", "closed"], "default": "none"},
     "tests": {"type": "dict", "default": {}},
-    "source_control": {"type": "str", "choices": ["git", "hg"], "default": "git"},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "source_control": {"type": "str", "default": "git"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 _NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['"]([\w.]+)['"]""")

@@ -23,7 +23,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -56,11 +55,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import s
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
-    "service_manager": {
-        "type": "str",
-        "choices": ["systemd", "supervisor"],
-        "default": "systemd",
-    },
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

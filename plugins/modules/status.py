@@ -38,7 +38,6 @@ options:
   service_manager:
     description: What keeps the app's releases running.
     type: str
-    choices: [systemd, supervisor]
     default: systemd
 attributes:
   check_mode:
@@ -110,7 +109,7 @@ OPTIONS = {
     "path": {"type": "str", "default": "/"},
     "status": {"type": "int", "default": 200},
     "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "service_manager": {"type": "str", "choices": ["systemd", "supervisor"], "default": "systemd"},
+    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 

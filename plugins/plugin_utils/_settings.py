@@ -16,6 +16,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
     environment_problem,
     kind_of,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import is_there
 
 HOOKS = (
@@ -197,6 +200,8 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "app_free_space": ("a number of MiB, 0 at least", _between(0)),
     "app_free_inodes": ("a number, 0 at least", _between(0)),
+    "app_source_control": (in_words(SOURCES), _one_of(*SOURCES)),
+    "app_service_manager": (in_words(MANAGERS), _one_of(*MANAGERS)),
     # systemd would pass over another with no more than a warning, and have no limit.
     "gunicorn_memory_max": (
         "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",

@@ -1,11 +1,12 @@
-# PRIVATE to the collection: the register of service managers. Adding one is a file here, a line
-# below, and a word in the choices of app_service_manager.
+# PRIVATE to the collection: the register of service managers. Adding one is a file here, and a line
+# in the register: see docs/adding-a-backend.md.
 from __future__ import annotations
 
 import time
 from typing import Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 
@@ -88,8 +89,9 @@ def service_of(app: App, manager: str) -> Service:
     """The service manager called ``manager``, for the releases of ``app``.
 
     Where the app was under another one before, that is asked too: nothing may run twice.
+    Raises GreenroomError where there is none of that name.
     """
-    chosen, before = MANAGERS[manager](app), before_of(app, manager)
+    chosen, before = look_up(MANAGERS, "service_manager", manager)(app), before_of(app, manager)
     return Moving(chosen, before) if before else chosen
 
 

@@ -1,11 +1,12 @@
-# PRIVATE to the collection: the register of source controls. Adding one is a file here, a line
-# below, and a word in the choices of app_source_control.
+# PRIVATE to the collection: the register of source controls. Adding one is a file here, and a line
+# in the register: see docs/adding-a-backend.md.
 from __future__ import annotations
 
 import os
 from typing import Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg import Mercurial
@@ -80,6 +81,9 @@ SOURCES: dict[str, type[Source]] = {
 
 
 def source_of(app: App, source_control: str) -> Source:
-    """The fetched repository of ``app``."""
-    kind = SOURCES[source_control]
+    """The fetched repository of ``app``.
+
+    Raises GreenroomError where there is no source control of that name.
+    """
+    kind = look_up(SOURCES, "source_control", source_control)
     return kind(os.path.join(app.build, kind.folder), app.builder)

@@ -1,13 +1,16 @@
-"""A backend is a file, a line in a register, and one word in each list of choices."""
+"""A backend is a file in each folder named after its question, and a line in a register."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._register import in_words, look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings import problems
 
 from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
 
@@ -21,10 +24,20 @@ def test_the_folders_named_after_a_question_are_known() -> None:
 
 @pytest.mark.parametrize(("question", "register"), REGISTERS.items())
 def test_the_answers_are_the_files_that_are_there(question: str, register: dict[str, Any]) -> None:
-    choices = options_of_role("app")[f"app_{question}"]["choices"]
     for folder in ROOT.glob(f"roles/*/tasks/{question}"):
-        assert sorted(choices) == sorted(path.stem for path in folder.glob("*.yml"))
-    assert sorted(choices) == sorted(register)
+        assert sorted(path.stem for path in folder.glob("*.yml")) == sorted(register)
+
+
+@pytest.mark.parametrize(("question", "register"), REGISTERS.items())
+def test_the_register_alone_says_what_a_setting_can_be(
+    question: str, register: dict[str, Any]
+) -> None:
+    name = f"app_{question}"
+    option = options_of_role("app")[name]
+    assert "choices" not in option
+    assert [problems({name: word}, {name: option}) for word in register] == [[]] * len(register)
+    said = problems({name: "pigeon"}, {name: option})
+    assert said == [f"{name} is 'pigeon'; it should be {in_words(register)}."]
 
 
 def test_the_controller_can_clone_what_every_source_control_has() -> None:
@@ -39,12 +52,18 @@ def test_the_databases_are_the_files_that_are_there() -> None:
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_a_modules_choices_are_the_register(name: str) -> None:
+def test_no_module_repeats_a_register(name: str) -> None:
     options = getattr(module(name), "OPTIONS", {})
     for question, register in REGISTERS.items():
         if question in options:
-            assert options[question]["choices"] == list(register)
-            assert options[question]["default"] in register
+            assert options[question] == {"type": "str", "default": next(iter(register))}
+
+
+def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
+    assert look_up({"a": 1, "b": 2}, "letter", "b") == 2
+    with pytest.raises(GreenroomError, match=r"^letter is 'x'; it should be a, b or c\.$"):
+        look_up({"a": 1, "b": 2, "c": 3}, "letter", "x")
+    assert in_words(["a"]) == "a"
 
 
 def test_choices_of_modules_are_those_of_the_settings() -> None:

@@ -204,6 +204,8 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
+    "app_source_control": (["git", "hg"], ["svn", "", "git\n", None]),
+    "app_service_manager": (["systemd", "supervisor"], ["runit", "", "systemd ", None]),
     "gunicorn_memory_max": (
         ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
         ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],

@@ -1,0 +1,146 @@
+"""The page that shows how to add a backend: its steps, taken in a copy of the tree."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.roles.project import ROOT
+
+PAGE = ROOT / "docs/adding-a-backend.md"
+HAS = ("collections", "docs", "galaxy.yml", "meta", "plugins", "pyproject.toml", "roles", "tests")
+
+# Stands in for the program on the host: notes what it is told, and has something to say.
+PROGRAM = """\
+#!/bin/sh
+echo "$*" >>"$(dirname "$0")/told"
+case $1 in state) echo up ;; running | enabled) echo 41 42 ;; log) echo "of $3" ;; esac
+"""
+
+USE = """
+import os, sys
+from ansible_collections.greenroom.django.plugins.module_utils import _command
+_command.PATH = f"{sys.argv[1]}:{_command.PATH}"
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, service_of
+service = service_of(App("blog", root=sys.argv[2]), "prompter")
+service.start(42)
+print(MANAGERS["prompter"].is_here(), service.is_active(42), service.running(), service.log(42))
+"""
+
+
+class Copy:
+    """A copy of the tree, to which the page's steps are applied."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        unwanted = shutil.ignore_patterns("__pycache__", "end_to_end")
+        for name in HAS:
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, path / name, symlinks=True, ignore=unwanted)
+            else:
+                shutil.copy(ROOT / name, path / name)
+
+    def run(self, *argv: str | Path, check: bool = True) -> str:
+        """Run a program of the virtualenv in the copy; what it printed."""
+        environment = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(self.path / "collections"),
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "PYTHONPATH": str(self.path / "collections"),
+        }
+        environment.pop("PYTEST_XDIST_WORKER", None)
+        program = Path(sys.executable).with_name(str(argv[0]))
+        done = subprocess.run(
+            [program, *argv[1:]], cwd=self.path, env=environment, capture_output=True, text=True
+        )
+        assert done.returncode == 0 or not check, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def task(self, module: str, **settings: str) -> str:
+        """Run one task on this machine, with these variables or arguments; what was said."""
+        words = [word for item in settings.items() for word in ("--extra-vars", "=".join(item))]
+        arguments = " ".join("=".join(item) for item in settings.items())
+        given = words if module == "check_settings" else ["--args", arguments]
+        module = f"greenroom.django.{module}"
+        return self.run("ansible", "localhost", "--module-name", module, *given, check=False)
+
+
+def steps() -> list[tuple[str, str, str]]:
+    """The page's blocks, in order: the file that was named last, the language, the text."""
+    text = PAGE.read_text()
+    found, named = [], ""
+    for block in re.finditer(r"^```(\w*)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        names = re.findall(r"`([\w./]+)`:$", text[: block.start()], re.MULTILINE)
+        named = names[-1] if names else ""
+        found.append((named, block[1], block[2]))
+    return found
+
+
+def apply(copy: Copy, path: str, language: str, text: str) -> None:
+    """Take one step."""
+    file = copy.path / path
+    if language == "diff":
+        before = "".join(line[1:] for line in text.splitlines(keepends=True) if line[0] != "+")
+        content = file.read_text()
+        assert content.count(before) == 1, f"{path} has no such lines, or several times:\n{before}"
+        after = "".join(line[1:] for line in text.splitlines(keepends=True) if line[0] != "-")
+        file.write_text(content.replace(before, after))
+    elif language:
+        assert not file.exists(), f"the page adds {path}, which is there"
+        file.write_text(text)
+    else:
+        for line in text.splitlines():
+            copy.run(*shlex.split(line))
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
+    copy = Copy(tmp_path_factory.mktemp("copy"))
+    for step in steps():
+        apply(copy, *step)
+    return copy
+
+
+def test_the_page_touches_the_folders_of_the_question_alone() -> None:
+    assert [(path, language) for path, language, _ in steps() if language] == [
+        ("plugins/module_utils/_service/prompter.py", "python"),
+        ("plugins/module_utils/_service/__init__.py", "diff"),
+        ("plugins/module_utils/_service/__init__.py", "diff"),
+        ("roles/gunicorn/tasks/service_manager/prompter.yml", "yaml"),
+    ]
+
+
+def test_what_it_adds_is_in_the_style_of_the_house(copy: Copy) -> None:
+    copy.run("ruff", "check", "--quiet", "plugins/module_utils/_service")
+    copy.run("ruff", "format", "--check", "--quiet", "plugins/module_utils/_service")
+
+
+def test_the_one_that_was_added_is_taken_and_another_refused(copy: Copy) -> None:
+    assert "app_service_manager" not in copy.task("check_settings", app_service_manager="prompter")
+    refused = "app_service_manager is 'pigeon'; it should be systemd, supervisor or prompter."
+    assert refused in copy.task("check_settings", app_service_manager="pigeon")
+
+
+def test_it_is_used(copy: Copy, tmp_path: Path) -> None:
+    program = tmp_path / "prompter"
+    program.write_text(PROGRAM)
+    program.chmod(0o755)
+    said = copy.run("python", "-c", USE, tmp_path, tmp_path)
+    assert said == "True True [41, 42] of 42\n"
+    assert (tmp_path / "told").read_text().splitlines()[0] == "start blog 42"
+
+
+def test_a_module_takes_it_along_to_a_host(copy: Copy) -> None:
+    """And asks it: this machine has no such program."""
+    said = copy.task("restart", app="blog", service_manager="prompter")
+    assert "prompter is not on this host." in said
+    said = copy.task("restart", app="blog", service_manager="pigeon")
+    assert "service_manager is 'pigeon'; it should be systemd, supervisor or prompter." in said
