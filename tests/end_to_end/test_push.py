@@ -89,6 +89,9 @@ def pushes(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Pushes:
     shutil.copy(f"{key()}.pub", home / ".ssh" / "id_ed25519.pub")
     own = settings("localhost", host.address) | {"app_repository": "git@github.com:you/blog.git"}
     host.inventory(host.last_inventory, **own)
+    before = host.checksum("/etc", "/opt", "/usr/local", HOME)
+    assert host.prepare("push", "--check", env={"HOME": str(home)}).recap[host.container]["changed"]
+    assert host.checksum("/etc", "/opt", "/usr/local", HOME) == before
     said = host.playbook("push.yml", env={"HOME": str(home)}).stdout
     assert f"git remote add staging ssh://playbill-push@{host.address}/playbill.git" in said
     again = host.prepare("push", env={"HOME": str(home)})
