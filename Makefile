@@ -20,10 +20,14 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 	@tools/controller
 	@PATH=$(CURDIR)/$(venv):$$PATH tools/secrets $(environment)
 
-test: lint oldest ## everything: lint, unit tests, and hosts that are really deployed to (minutes)
-	@tools/engine $(venv)/pytest tests --verbose --numprocesses 2 --dist loadfile
+# What takes longest comes first, and many small ones last, so that no core waits for the other at the end.
+test: dev ## everything: lint, unit tests, and hosts that are really deployed to (an hour)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint oldest
+	@tools/engine $(venv)/pytest tests/end_to_end tests/unit --verbose --durations=30 \
+	    --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-check: lint unit ## the quick part: lint and unit tests
+check: dev ## the quick part: lint and unit tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
 
 lint: dev ## what machines can say about the code
 	$(venv)/yamllint --strict .
