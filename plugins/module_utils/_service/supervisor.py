@@ -6,19 +6,24 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 import time
-from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
-from ansible_collections.greenroom.django.plugins.module_utils._command import telling_lines
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     read_file,
     remove,
     write_file,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
+    LEAVING,
+    STARTING,
+    listens,
+    of_last_start,
+    read_end,
+    remove_logs,
+    written_since,
 )
 
 CONFIGURATION = "/etc/supervisor/supervisord.conf"
@@ -27,18 +32,10 @@ PROGRAMS = "/etc/supervisor/conf.d"
 GREEN_ROOM = "/run/greenroom"
 LOGS = "/var/log/supervisor"
 
-STARTING = 120  # seconds until a release must listen
-LEAVING = 600  # seconds until one that leaves must be gone
-
 # What supervisor calls the states of a program, and its faults; the first one is ours.
 UP = ("STARTING", "RUNNING")
 WITH_A_PROCESS = (*UP, "BACKOFF", "STOPPING")
 NO_SOCKET, BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 0, 10, 60, 70
-
-# What the launcher writes when it starts a release, and how gunicorn begins its lines.
-STARTS = "greenroom: starting "
-_WHEN = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\]")
-TAIL = 2**18  # bytes of a log that are looked at
 
 
 class Supervisor:
@@ -60,8 +57,7 @@ class Supervisor:
 
     def hides(self) -> list[str]:
         """The files of the system that those of an app of this name would take the place of."""
-        paths = [f"{top}/tmpfiles.d/{self.app.name}.conf" for top in ("/etc", "/usr/lib")]
-        return [path for path in (*paths, f"{LOGS}/{self.app.name}") if os.path.lexists(path)]
+        return [path for path in (f"{LOGS}/{self.app.name}",) if os.path.lexists(path)]
 
     def program(self, number: int) -> str:
         """The name of the program of release ``number``."""
@@ -135,11 +131,11 @@ class Supervisor:
 
     def log(self, number: int) -> str:
         """What a release wrote last and is telling, since its last start; no dates and names."""
-        return telling_lines(self._read_log(number).rpartition(STARTS)[2].partition("\n")[2])
+        return of_last_start(read_end(self._log(number)))
 
     def wrote(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds."""
-        return written_since(self._read_log(number), since)
+        return written_since(read_end(self._log(number)), since)
 
     def forget(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
@@ -189,20 +185,10 @@ class Supervisor:
             if programs.get(other, {}).get("statename") not in WITH_A_PROCESS:
                 self._remove(other)
                 self.disable(other)
-        folder = os.path.join(LOGS, self.app.name)
-        for name in os.listdir(folder) if os.path.isdir(folder) else []:
-            whose = numbers_of(self.app.name, [name])
-            if whose and not os.path.isdir(self.app.release(whose[0])):
-                remove(os.path.join(folder, name))
+        remove_logs(self.app, os.path.join(LOGS, self.app.name), f"{self.app.name}@")
 
-    def _read_log(self, number: int) -> str:
-        text = b""
-        with suppress(FileNotFoundError):
-            path = os.path.join(LOGS, self.app.name, f"{self.program(number)}.log")
-            with open(path, "rb") as file:
-                file.seek(max(0, os.stat(path).st_size - TAIL))
-                text = file.read()
-        return text.decode("utf-8", "replace")
+    def _log(self, number: int) -> str:
+        return os.path.join(LOGS, self.app.name, f"{self.program(number)}.log")
 
     def _programs(self) -> dict[int, dict[str, Any]]:
         """The app's programs that supervisor knows, by release; none where it does not run."""
@@ -222,13 +208,6 @@ class Supervisor:
         return supervisor_socket.ask(CONFIGURATION, method, arguments, fine)
 
 
-def listens(path: str) -> bool:
-    """Whether something accepts connections on a unix socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(1)
-        return connection.connect_ex(path) == 0
-
-
 def state_in_words(program: dict[str, Any] | None) -> str:
     """The state of a program, and what went wrong: ``fatal (Exited too quickly …)``."""
     if program is None:
@@ -238,18 +217,6 @@ def state_in_words(program: dict[str, Any] | None) -> str:
 
 
 def numbers_of(app_name: str, names: list[str]) -> list[int]:
-    """The releases of an app in a list of programs, their files or their logs."""
-    pattern = re.compile(rf"{re.escape(app_name)}@(\d+)(\.conf|\.log(\.\d+)?)?\Z")
+    """The releases of an app in a list of programs, or of their files."""
+    pattern = re.compile(rf"{re.escape(app_name)}@(\d+)(\.conf)?\Z")
     return sorted(int(found[1]) for found in map(pattern.match, names) if found)
-
-
-def written_since(text: str, since: float) -> str:
-    """What a log has from the first line on that gunicorn wrote since a moment."""
-    lines = text.splitlines(keepends=True)
-    for number, line in enumerate(lines):
-        found = _WHEN.match(line)
-        if found:
-            when = datetime.strptime(found[1], "%Y-%m-%d %H:%M:%S %z").timestamp()
-            if when >= int(since):
-                return "".join(lines[number:])
-    return ""

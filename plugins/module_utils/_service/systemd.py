@@ -147,6 +147,7 @@ class Systemd:
         for number in self.enabled():
             self.disable(number)
         remove(self._template)
+        remove(f"/etc/tmpfiles.d/{self.app.name}.conf")
         must_run("Having systemd read its units again", ["systemctl", "daemon-reload"])
 
 

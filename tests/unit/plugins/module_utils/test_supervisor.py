@@ -19,11 +19,13 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import write_file
 from ansible_collections.greenroom.django.plugins.module_utils._service import supervisor
+from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
+    written_since,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import (
     Supervisor,
     numbers_of,
     state_in_words,
-    written_since,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor_socket import (
     access,
@@ -304,8 +306,8 @@ def test_a_state_in_words(program: dict[str, Any] | None, words: str) -> None:
 
 
 def test_the_releases_in_a_list() -> None:
-    names = ["blog@9.conf", "blog@41", "blog@7.log", "blog@7.log.1", "my-blog@3", "blog", "blog@x"]
-    assert numbers_of("blog", [*names, "blog@4.conf.new", "blogs@5"]) == [7, 7, 9, 41]
+    names = ["blog@9.conf", "blog@41", "blog@7.log", "my-blog@3", "blog", "blog@x"]
+    assert numbers_of("blog", [*names, "blog@4.conf.new", "blogs@5"]) == [9, 41]
 
 
 LOG = """\
