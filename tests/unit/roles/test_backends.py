@@ -19,7 +19,7 @@ REGISTERS: dict[str, dict[str, Any]] = {"service_manager": MANAGERS, "source_con
 
 def test_the_folders_named_after_a_question_are_known() -> None:
     folders = {path.name for path in ROOT.glob("roles/*/tasks/*") if path.is_dir()}
-    assert folders == {*REGISTERS, "database"}
+    assert folders == {*REGISTERS, "database", "timer"}
 
 
 @pytest.mark.parametrize(("question", "register"), REGISTERS.items())

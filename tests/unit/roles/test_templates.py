@@ -15,6 +15,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.greenroom.django.plugins.filter.environment import python
+from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
 
 from tests.unit.roles.project import ROLES, ROOT, of_role
 
@@ -62,6 +63,7 @@ def render(path: str, **settings: Any) -> str:
     lookup = "{{ lookup('ansible.builtin.file', 'known_hosts') }}"
     if lookup in text:
         text = text.replace(lookup, (ROOT / "roles" / role / "files/known_hosts").read_text())
+    text = text.replace("app_backup_at | greenroom.django.cron_time", repr(str(cron_time("daily"))))
     templar = Templar(loader=loader, variables=trusted(variables))
     return str(templar.template(trust_as_template(text)) or "")
 
