@@ -279,13 +279,16 @@ class Host:
             "docker", "exec", "--interactive", self.container, "sh", "-c", install, input=public
         )
 
+    def _boot_state(self) -> str:
+        """How far it has booted, in systemd's words. Waits for a change, for some time."""
+        booted = ("timeout", "30", "systemctl", "is-system-running", "--wait")
+        return command("docker", "exec", self.container, *booted, check=False).stdout.strip()
+
     def wait(self, seconds: float = 60) -> None:
         """Wait until the host has booted and answers by SSH. Raises HostError when it does not."""
         deadline = time.monotonic() + seconds
         while True:
-            booted = ("timeout", "30", "systemctl", "is-system-running", "--wait")
-            run = command("docker", "exec", self.container, *booted, check=False)
-            self.state = run.stdout.strip()
+            self.state = self._boot_state()
             if self.state in ("running", "degraded"):
                 break
             if time.monotonic() > deadline:

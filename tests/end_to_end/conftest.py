@@ -69,9 +69,9 @@ def start_host(request: pytest.FixtureRequest, bare_image: str) -> Iterator[Call
     word = Path(request.node.name).stem.removeprefix("test_").replace("_", "-")
     mine: list[Host] = []
 
-    def start(name: str | None = None, **options: object) -> Host:
+    def start(name: str | None = None, kind: type[Host] = Host, **options: object) -> Host:
         options = {"image": bare_image, **options}
-        host = Host.start(name or f"{word}-{OURS}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
+        host = kind.start(name or f"{word}-{OURS}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
         mine.append(host)
         running[host.name] = host
         return host
