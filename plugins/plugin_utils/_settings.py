@@ -19,6 +19,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
 from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import is_there
 
 HOOKS = (
@@ -293,6 +294,7 @@ def problems(
         + _problems_of_addresses_for_hg(settings)
         + _problems_of_words(settings)
         + _problems_of_merge(settings)
+        + _problems_of_cron(settings)
         + _problems_of_functional_tests(settings)
         + _problems_of_pages(settings.get("app_smoke_pages", []))
         + _problems_of_local_settings(settings)
@@ -624,6 +626,18 @@ def _problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
             "merge it here all the same: -e gate=open"
         )
     return found + _problems_of_reach(settings, "merge needs")
+
+
+def _problems_of_cron(settings: Mapping[str, Any]) -> list[str]:
+    """A time for the backups that a host without systemd cannot keep."""
+    at = str(settings.get("app_backup_at") or "")
+    if settings.get("app_service_manager") != "upstart" or not at or cron_time(at):
+        return []
+    return [
+        f"app_backup_at is {at!r}, which cron does not know, and where upstart runs there are no "
+        "timers of systemd; it should be hourly, daily, weekly, monthly, or such as *-*-* 03:30:00 "
+        "or Mon..Fri 22:00"
+    ]
 
 
 def _problems_of_environment(variables: Any) -> list[str]:

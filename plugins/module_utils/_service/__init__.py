@@ -9,6 +9,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
+from ansible_collections.greenroom.django.plugins.module_utils._service.upstart import Upstart
 
 ENDING = 600  # seconds; each of them gives up a release that does not end earlier
 
@@ -82,6 +83,7 @@ class ServiceManager(Service, Protocol):
 MANAGERS: dict[str, type[ServiceManager]] = {
     "systemd": Systemd,
     "supervisor": Supervisor,
+    "upstart": Upstart,
 }
 
 

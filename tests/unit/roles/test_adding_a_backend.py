@@ -11,11 +11,14 @@ import sys
 from pathlib import Path
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 
 from tests.unit.roles.project import ROOT
 
 PAGE = ROOT / "docs/adding-a-backend.md"
 HAS = ("collections", "docs", "galaxy.yml", "meta", "plugins", "pyproject.toml", "roles", "tests")
+SHOULD = f"it should be {in_words([*MANAGERS, 'prompter'])}."
 
 # Stands in for the program on the host: notes what it is told, and has something to say.
 PROGRAM = """\
@@ -118,6 +121,10 @@ def test_the_page_touches_the_folders_of_the_question_alone() -> None:
     ]
 
 
+def test_the_page_says_what_is_then_said() -> None:
+    assert SHOULD in PAGE.read_text()
+
+
 def test_what_it_adds_is_in_the_style_of_the_house(copy: Copy) -> None:
     copy.run("ruff", "check", "--quiet", "plugins/module_utils/_service")
     copy.run("ruff", "format", "--check", "--quiet", "plugins/module_utils/_service")
@@ -125,8 +132,8 @@ def test_what_it_adds_is_in_the_style_of_the_house(copy: Copy) -> None:
 
 def test_the_one_that_was_added_is_taken_and_another_refused(copy: Copy) -> None:
     assert "app_service_manager" not in copy.task("check_settings", app_service_manager="prompter")
-    refused = "app_service_manager is 'pigeon'; it should be systemd, supervisor or prompter."
-    assert refused in copy.task("check_settings", app_service_manager="pigeon")
+    said = copy.task("check_settings", app_service_manager="pigeon")
+    assert f"app_service_manager is 'pigeon'; {SHOULD}" in said
 
 
 def test_it_is_used(copy: Copy, tmp_path: Path) -> None:
@@ -143,4 +150,4 @@ def test_a_module_takes_it_along_to_a_host(copy: Copy) -> None:
     said = copy.task("restart", app="blog", service_manager="prompter")
     assert "prompter is not on this host." in said
     said = copy.task("restart", app="blog", service_manager="pigeon")
-    assert "service_manager is 'pigeon'; it should be systemd, supervisor or prompter." in said
+    assert f"service_manager is 'pigeon'; {SHOULD}" in said

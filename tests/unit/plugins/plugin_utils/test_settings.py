@@ -205,7 +205,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
     "app_source_control": (["git", "hg"], ["svn", "", "git\n", None]),
-    "app_service_manager": (["systemd", "supervisor"], ["runit", "", "systemd ", None]),
+    "app_service_manager": (["systemd", "supervisor", "upstart"], ["runit", "", "systemd ", None]),
     "gunicorn_memory_max": (
         ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
         ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
@@ -765,3 +765,13 @@ def test_a_private_key_is_not_shown() -> None:
 def test_somebody_has_to_be_let_in() -> None:
     (problem,) = problems({"push_keys": []})
     assert problem.startswith("push_keys is empty")
+
+
+def test_where_upstart_runs_cron_must_know_the_time_of_the_backups() -> None:
+    at = {"app_backup_at": "Sat *-*~07/1", "app_service_manager": "upstart"}
+    found = problems(at)
+    assert [text.split(", ")[0] for text in found] == ["app_backup_at is 'Sat *-*~07/1'"]
+    assert "it should be hourly, daily, weekly" in found[0]
+    for fine in ({"app_backup_at": "Mon..Fri 22:00"}, {"app_backup_at": ""}):
+        assert problems({**at, **fine}) == []
+    assert problems({**at, "app_service_manager": "supervisor"}) == []
