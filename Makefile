@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test check lint unit oldest bench faults pins clean dev
+.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -50,6 +50,10 @@ oldest: dev ## the unit tests, with the oldest ansible-core that we say we suppo
 	    .cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
 	        --requirement requirements-oldest.txt && cp requirements-oldest.txt .cache/oldest/made-of; }
 	.cache/oldest/bin/pytest tests/unit --quiet --numprocesses 2
+
+systems: ## the whole way on Ubuntu 22.04 and 24.04, whose images come from Ubuntu's own packages
+	@tools/controller dev
+	@GREENROOM_SYSTEMS="ubuntu-22.04 ubuntu-24.04" tools/engine $(venv)/pytest tests/end_to_end/test_systems.py --verbose
 
 faults: ## break deploys in every way, and see what is left: docs/reliability.md (two hours)
 	@tools/controller

@@ -1,11 +1,13 @@
-"""The whole way on the newer Debian: from a bare host to releases that come, go and outlive a boot.
+"""The whole way on other systems: from a bare host to releases that come, go and outlive a boot.
 
 The other modules have Debian 12. What differs is in the versions of everything: Python, systemd,
-nginx, PostgreSQL, git.
+nginx, PostgreSQL, git. Debian 13 is always tried; GREENROOM_SYSTEMS="ubuntu-22.04 ubuntu-24.04"
+tries those instead, as `make systems` does.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
@@ -14,11 +16,21 @@ from fleet import release_of
 from host import Host, Load, default_image
 from moments import one_line
 
+SYSTEMS = os.environ.get("GREENROOM_SYSTEMS", "debian-13").split()
+
+
+@pytest.fixture(scope="module", params=SYSTEMS)
+def system(request: pytest.FixtureRequest) -> str:
+    """What the host has, as tools/image calls it."""
+    return str(request.param)
+
 
 @pytest.fixture(scope="module")
-def site(start_host: Callable[..., Host], tmp_path_factory: pytest.TempPathFactory) -> Host:
+def site(
+    start_host: Callable[..., Host], system: str, tmp_path_factory: pytest.TempPathFactory
+) -> Host:
     """A bare host, and an inventory that wants PostgreSQL there."""
-    host = start_host(image=default_image("debian-13"))
+    host = start_host(image=default_image(system))
     own = {**settings("localhost", host.address), "app_database": "postgresql"}
     host.inventory(tmp_path_factory.mktemp("inventory") / "staging", **own)
     return host
@@ -33,8 +45,10 @@ def example(site: Host, tmp_path_factory: pytest.TempPathFactory) -> Example:
     return made
 
 
-def test_it_is_debian_13(site: Host) -> None:
-    assert 'VERSION_ID="13"' in site.shell("cat /etc/os-release")
+def test_it_is_what_it_is_called(site: Host, system: str) -> None:
+    name, version = system.split("-")
+    told = site.shell(". /etc/os-release && echo $ID $VERSION_ID").split()
+    assert told == [name, version]
 
 
 def test_a_bare_host_is_prepared_once(site: Host, example: Example) -> None:  # noqa: ARG001 - it has run site.yml
