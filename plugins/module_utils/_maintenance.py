@@ -1,7 +1,7 @@
 # PRIVATE to the collection: the page that visitors get while an app cannot be shown.
 #
-# nginx looks for one file at every request that would go to the app, so nothing is reloaded. The
-# green room is not affected.
+# The web server looks for one file at every request that would go to the app, so nothing is
+# reloaded. The green room is not affected.
 from __future__ import annotations
 
 import os

@@ -25,6 +25,15 @@ options:
     description: What is to keep the app's releases running.
     type: str
     default: systemd
+  web_server:
+    description: What is to serve the app.
+    type: str
+    default: nginx
+  port:
+    description: The port that it is to listen on. It must be free, or the web server's, or that of
+      the one that served the app before.
+    type: int
+    default: 80
 attributes:
   check_mode:
     support: full
@@ -62,15 +71,18 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host as check_kind
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import check_port
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "service_manager": {"type": "str", "default": "systemd"},
+    "web_server": {"type": "str", "default": "nginx"},
+    "port": {"type": "int", "default": 80},
 }
 
 
 # What the roles themselves bring to a bare host, so that it cannot be an app's name either.
-BROUGHT = ("nginx",)
+BROUGHT = ("nginx", "apache2")
 
 
 def check_name(app: App, hidden: list[str]) -> bool:
@@ -109,9 +121,11 @@ def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     app = App(params["app"])
     # Also those of the other managers: what is theirs is taken for the app's, one day, and removed.
     hidden = sorted({path for manager in MANAGERS.values() for path in manager(app).hides()})
+    prepared = check_name(app, hidden)
+    check_port(app, params["web_server"], params["port"])
     return {
         "changed": False,
-        "prepared": check_name(app, hidden),
+        "prepared": prepared,
         "rehearsable": importlib.util.find_spec("apt") is not None,
     }
 

@@ -19,6 +19,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
 from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
 from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import is_there
 
@@ -203,6 +204,11 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_free_inodes": ("a number, 0 at least", _between(0)),
     "app_source_control": (in_words(SOURCES), _one_of(*SOURCES)),
     "app_service_manager": (in_words(MANAGERS), _one_of(*MANAGERS)),
+    "app_web_server": (in_words(WEB_SERVERS), _one_of(*WEB_SERVERS)),
+    "web_server_client_max_body_size": (
+        "a number of bytes, or such as 512k, 20m or 1g",
+        _matches_text(r"[0-9]{1,12}[kKmMgG]?"),
+    ),
     # systemd would pass over another with no more than a warning, and have no limit.
     "gunicorn_memory_max": (
         "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
@@ -239,10 +245,18 @@ RULES_OF_PAGES: dict[str, tuple[str, Check]] = {
     "green_room": ("yes or no", _is_boolean),
 }
 
+# What settings were called while there was one web server. (Two more had names that other people's
+# roles for nginx use, too.)
+RENAMED = {
+    f"nginx_{name}": f"web_server_{name}"
+    for name in ("proxy_timeout", "serve_static", "retry_after", "extra")
+}
+
 # All that problems() looks at.
 NAMES = [
     *RULES,
     *RULES_OF_ITEMS,
+    *RENAMED,
     "app_env",
     "app_environment",
     "app_hooks",
@@ -281,6 +295,11 @@ def problems(
             "push_keys is empty, and you have no key of your own in ~/.ssh; it should be a list of "
             f"{RULES_OF_ITEMS['push_keys'][0]}."
         )
+    found += [
+        f"{name} is {_shown(settings[name])}; it should be called {now}."
+        for name, now in RENAMED.items()
+        if name in settings
+    ]
     if settings.get("app_domains") == []:
         found.append("app_domains is empty; it should have the site's names, the main one first.")
     found += _problems_of_shared_paths(settings)

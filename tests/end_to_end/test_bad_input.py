@@ -103,7 +103,10 @@ WRONG: dict[str, list[Any]] = {
     "app_shared_paths": ["media/"],
     "app_hooks": ["hook.yml", ["hook.yml"]],
     "app_port": ["http"],
-    "nginx_serve_static": ["perhaps"],
+    "app_web_server": ["lighttpd", "Apache"],
+    "web_server_serve_static": ["perhaps"],
+    "web_server_client_max_body_size": ["20 m", "much", "-1"],
+    "nginx_extra": ["return 410;"],
     "gunicorn_workers": ["some"],
     "checkout_known_hosts": ["example.org ssh-ed25519 AAAA"],
 }
@@ -471,6 +474,7 @@ RESERVED = {
     "www-data": "the user www-data",
     "sshd": "the user sshd",
     "nginx": "nginx, which site.yml installs",
+    "apache2": "apache2, which site.yml installs",
     "staff": "the group staff",
     "getty": "/usr/lib/systemd/system/getty@.service",  # every console's login
     "tmp": "/usr/lib/tmpfiles.d/tmp.conf",  # what makes /tmp at boot

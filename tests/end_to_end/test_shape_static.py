@@ -280,8 +280,8 @@ def test_an_app_that_serves_its_own_static_files(project: Project) -> None:
     files = {"requirements.txt": "django==5.2.18\nwhitenoise==6.9.0\n", **MODELS_WITH_COLOUR}
     settings = 'MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")\n'
     project.commit(files, settings=settings)
-    project.provision(nginx_serve_static=False)
-    project.deploy(nginx_serve_static=False)
+    project.provision(web_server_serve_static=False)
+    project.deploy(web_server_serve_static=False)
     path = project.page()["css"]
     answer = project.host.get(path)
     assert (answer.status, answer.text) == (200, CSS)

@@ -9,12 +9,17 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._register import in_words, look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import problems
 
 from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
 
-REGISTERS: dict[str, dict[str, Any]] = {"service_manager": MANAGERS, "source_control": SOURCES}
+REGISTERS: dict[str, dict[str, Any]] = {
+    "service_manager": MANAGERS,
+    "source_control": SOURCES,
+    "web_server": WEB_SERVERS,
+}
 
 
 def test_the_folders_named_after_a_question_are_known() -> None:

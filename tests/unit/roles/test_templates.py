@@ -119,7 +119,7 @@ def server(text: str) -> dict[str, list[str]]:
 
 
 def test_the_site() -> None:
-    blocks = server(render("nginx/site.conf.j2"))
+    blocks = server(render("web_server/nginx/site.conf.j2"))
     assert list(blocks) == [
         "server",
         "location /static/",
@@ -149,12 +149,12 @@ def test_the_site() -> None:
 def test_a_site_that_differs() -> None:
     blocks = server(
         render(
-            "nginx/site.conf.j2",
+            "web_server/nginx/site.conf.j2",
             app_port=8080,
-            nginx_serve_static=False,
-            nginx_client_max_body_size="1g",
-            nginx_proxy_timeout=5,
-            nginx_extra="location /legacy/ {\n    return 410;\n}\n",
+            web_server_serve_static=False,
+            web_server_client_max_body_size="1g",
+            web_server_proxy_timeout=5,
+            web_server_extra="location /legacy/ {\n    return 410;\n}\n",
             app_media_path="",
         )
     )
@@ -177,7 +177,7 @@ def test_other_paths_for_static_files_and_uploads() -> None:
         "app_media_url": "/files/",
         "app_media_path": "up/load/",
     }
-    blocks = server(render("nginx/site.conf.j2", **settings))
+    blocks = server(render("web_server/nginx/site.conf.j2", **settings))
     assert "location /assets/" in blocks
     assert blocks["location /files/"][0] == "alias /srv/blog/shared/up/load/"
     assert not {"location /static/", "location /media/"} & blocks.keys()
@@ -194,14 +194,102 @@ BALANCED = {
 
 
 def test_the_balancer_alone_is_believed_who_the_visitor_is() -> None:
-    blocks = server(render("nginx/site.conf.j2", app_name="my-blog", **BALANCED))
+    blocks = server(render("web_server/nginx/site.conf.j2", app_name="my-blog", **BALANCED))
     name = 'map "$realip_remote_addr $http_x_forwarded_proto" $my_blog_scheme'
     assert blocks[name] == ["default $scheme", '"192.0.2.9 https" https']
     assert {"set_real_ip_from 192.0.2.9", "real_ip_header X-Forwarded-For"} <= set(blocks["server"])
     assert "proxy_set_header X-Forwarded-Proto $my_blog_scheme" in blocks["location @app"]
-    alone = render("nginx/site.conf.j2")
+    alone = render("web_server/nginx/site.conf.j2")
     assert "real_ip" not in alone
     assert "X-Forwarded-Proto $scheme;" in alone
+
+
+def apache(**settings: Any) -> dict[str, list[str]]:
+    """The blocks of the app's site on Apache by what opens them, each with its lines."""
+    blocks: dict[str, list[str]] = {}
+    open_ones: list[str] = [""]
+    lines = render("web_server/apache/site.conf.j2", **settings).splitlines()
+    for line in (line.strip() for line in lines):
+        if line.startswith("</"):
+            assert open_ones.pop().split()[0] == line[2:-1]
+        elif line.startswith("<"):
+            open_ones.append(line[1:-1])
+        elif line and not line.startswith("#"):
+            blocks.setdefault(open_ones[-1], []).append(line)
+    assert open_ones == [""]
+    return blocks
+
+
+def test_the_site_on_apache() -> None:
+    blocks = apache()
+    site = blocks["VirtualHost *:80"]
+    assert site[:2] == ["ServerName www.example.com", "ServerAlias www.example.com example.com"]
+    assert 'RewriteCond expr "%{HTTP:Content-Length} -gt 20971520"' in site
+    (proxy,) = [line for line in site if line.startswith("ProxyPass / ")]
+    assert proxy == (
+        "ProxyPass / unix:/run/blog/current.sock|http://blog/ nocanon disablereuse=on retry=0 "
+        "connectiontimeout=5 timeout=60"
+    )
+    # The first one counts: static files are there in a maintenance, and uploads are no app's.
+    order = [
+        "ENV:REDIRECT_STATUS",
+        "Content-Length",
+        "current/.greenroom/public",
+        "current/.greenroom/before",
+        "maintenance",
+    ]
+    lines = [line for line in site if line.startswith("RewriteCond")]
+    assert [next(word for word in order if word in line) for line in lines[:5]] == order
+    assert site.index("ProxyPass /media/ !") < site.index(proxy)
+    assert "RewriteRule ^/static/ /srv/blog/current/.greenroom/public%{REQUEST_URI} [END]" in site
+    assert "Header set Retry-After 10" in blocks["Directory /var/www/greenroom"]
+    media = blocks["Directory /srv/blog/shared/media/"]
+    assert {"Options SymLinksIfOwnerMatch", "AllowOverride None"} <= set(media)
+
+
+def test_a_site_that_differs_on_apache() -> None:
+    blocks = apache(
+        app_domains=[".example.com", "www.example.org"],
+        app_port=8080,
+        app_static_url="/a.b/",
+        app_media_path="",
+        web_server_client_max_body_size="1g",
+        web_server_proxy_timeout=5,
+        web_server_extra="Redirect 410 /legacy/\nTraceEnable off",
+    )
+    site = blocks["VirtualHost *:8080"]
+    assert site[:2] == [
+        "ServerName example.com",
+        "ServerAlias example.com *.example.com www.example.org",
+    ]
+    assert 'RewriteCond expr "%{HTTP:Content-Length} -gt 1073741824"' in site
+    assert "Content-Length" not in "".join(
+        apache(web_server_client_max_body_size=0)["VirtualHost *:80"]
+    )
+    assert any("timeout=5" in line for line in site)
+    assert "media" not in "".join(site)
+    assert r"RewriteRule ^/a\.b/ " in "\n".join(site)
+    assert site[-2:] == ["Redirect 410 /legacy/", "TraceEnable off"]
+    without = apache(web_server_serve_static=False)
+    assert "static" not in "".join(without["VirtualHost *:80"])
+
+
+def test_the_balancer_alone_is_believed_by_apache() -> None:
+    site = apache(**BALANCED)["VirtualHost *:80"]
+    assert "RemoteIPInternalProxy 192.0.2.9" in site
+    assert "RequestHeader set X-Forwarded-Proto https env=GREENROOM_HTTPS" in site
+    assert "RemoteIP" not in "".join(apache()["VirtualHost *:80"])
+
+
+@pytest.mark.parametrize(
+    ("listens", "own"), [("", True), ("/etc/apache2/ports.conf:Listen 8080", False)]
+)
+def test_apache_is_told_once_where_to_listen(listens: str, own: bool) -> None:
+    found = {"stdout": listens}
+    text = render("web_server/apache/greenroom.conf.j2", app_port=8080, web_server_listens=found)
+    assert ("\nListen 8080\n" in text) is own
+    assert "<VirtualHost *:8080>" in text
+    assert "blog" not in text
 
 
 def test_the_balancers_hosts() -> None:
@@ -213,7 +301,7 @@ def test_the_balancers_hosts() -> None:
 
 
 def test_what_all_sites_share_names_no_app() -> None:
-    text = render("nginx/greenroom.conf.j2", app_port=8080)
+    text = render("web_server/nginx/greenroom.conf.j2", app_port=8080)
     assert "blog" not in text
     blocks = server(text)
     assert blocks["server"] == [

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
     HOOKS,
     NAMES,
+    RENAMED,
     RULES,
     RULES_OF_ITEMS,
     problem_of_template,
@@ -206,6 +207,11 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
     "app_source_control": (["git", "hg"], ["svn", "", "git\n", None]),
     "app_service_manager": (["systemd", "supervisor", "upstart"], ["runit", "", "systemd ", None]),
+    "app_web_server": (["nginx", "apache_proxy"], ["caddy", "", "nginx ", None]),
+    "web_server_client_max_body_size": (
+        ["20m", "512K", "1g", "0", 1048576],
+        ["20 m", "20mb", "1.5g", "-1", "", "much", "20m;", None],
+    ),
     "gunicorn_memory_max": (
         ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
         ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
@@ -244,7 +250,7 @@ TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
 def test_every_setting_is_in_the_tables() -> None:
     assert list(TABLE) == list(RULES)
     assert list(TABLE_OF_ITEMS) == list(RULES_OF_ITEMS)
-    assert set(NAMES) - {*RULES, *RULES_OF_ITEMS} == {
+    assert set(NAMES) - {*RULES, *RULES_OF_ITEMS, *RENAMED} == {
         "app_env",
         "app_environment",
         "app_hooks",
@@ -296,6 +302,11 @@ def test_a_list_is_a_list(name: str, value: Any) -> None:
     assert problems({name: value}) == [
         f"{name} is {str(value)!r}; it should be a list of {RULES_OF_ITEMS[name][0]}."
     ]
+
+
+def test_a_setting_that_had_another_name() -> None:
+    said = ["nginx_extra is 'return 410;'; it should be called web_server_extra."]
+    assert problems({"nginx_extra": "return 410;"}) == said
 
 
 AT_HOME = {"app_branch": "live", "app_repository": "git@example.com:ada/blog.git"}

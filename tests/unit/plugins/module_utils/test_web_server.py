@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import glob
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _web_server
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import (
+    APACHE,
+    NGINX,
+    WebServer,
+    check_port,
+    ports_of_apache,
+    ports_of_nginx,
+    serve,
+    who_listens,
+)
+
+SITES = {
+    "nginx": "server {\n    listen 80;\n    # $greenroom_cache\n}\n",
+    "apache2": "<VirtualHost *:80>\n    ErrorDocument 503 /greenroom-503\n</VirtualHost>\n",
+}
+SHARED = {
+    "nginx": "server {\n    listen 80 default_server;\n}\n",
+    "apache2": "Listen 80\n<VirtualHost *:80>\n</VirtualHost>\n",
+}
+OTHERS = {
+    "nginx": "server {\n    listen 80;\n    server_name wiki;\n}\n",
+    "apache2": "<VirtualHost *:80>\n    ServerName wiki\n</VirtualHost>\n",
+}
+
+
+class Host:
+    """A host with both web servers, in a folder; what was asked of systemd, and who listens."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.up: set[str] = set()
+        self.foreign: set[str] = set()
+        self.asked: list[str] = []
+        self.broken = ""
+        self.nginx, self.apache = (self.moved(server) for server in (NGINX, APACHE))
+        for server in (self.nginx, self.apache):
+            for path in (server.site, server.available, server.shared):
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+        (root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
+        (root / "etc/apache2/ports.conf").write_text("Listen 80\n")
+
+    def moved(self, server: WebServer) -> WebServer:
+        return replace(
+            server,
+            folders=tuple(f"{self.root}{folder}" for folder in server.folders),
+            site=f"{self.root}{server.site}",
+            available=f"{self.root}{server.available}",
+            shared=f"{self.root}{server.shared}",
+            kept=f"{self.root}{server.kept}",
+            listens=server.listens and f"{self.root}{server.listens}",
+        )
+
+    def add(self, server: WebServer, name: str, text: str) -> None:
+        path = server.available.format(name)
+        Path(path).write_text(text)
+        os.symlink(path, server.site.format(name))
+
+    def prepare(self, server: WebServer, app: str = "blog") -> None:
+        """As the tasks of the role do."""
+        self.add(server, app, SITES[server.service])
+        Path(server.kept).write_text(SHARED[server.service])
+        if server.kept != server.shared and not os.path.lexists(server.shared):
+            os.symlink(server.kept, server.shared)
+
+    def start(self, server: WebServer) -> None:
+        self.up.add(server.service)
+        self.wants(server.service).touch()
+
+    def wants(self, service: str) -> Path:
+        return self.root / f"etc/systemd/system/multi-user.target.wants/{service}.service"
+
+    def listeners(self, port: int) -> set[str]:
+        """Who listens, by what the files say that are there now."""
+        found = set(self.foreign)
+        for server in (self.nginx, self.apache):
+            paths = [path for folder in server.folders for path in glob.glob(folder)]
+            paths += [server.listens] if server.listens else []
+            if any(port in server.ports(Path(path).read_text()) for path in paths):
+                found.add(server.service)
+        return found & (self.foreign | self.up)
+
+    def systemctl(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
+        words = [word for word in argv[1:] if not word.startswith("-")]
+        code, service = 0, words[-1] if words else ""
+        if words == ["is-active", service]:
+            code = 0 if service in self.up else 3
+        elif argv[0] == "systemctl":
+            self.asked.append(" ".join(words))
+            if words[0] == "stop":
+                self.up.discard(service)
+            elif words[0] in ("start", "reload-or-restart") and service == self.broken:
+                code = 1
+            elif words[0] in ("start", "reload-or-restart"):
+                self.up.add(service)
+            elif words[0] == "enable":
+                self.wants(service).touch()
+            elif words[0] == "disable":
+                self.wants(service).unlink(missing_ok=True)
+        return subprocess.CompletedProcess(argv, code, "AH00526: Syntax error\n", "")
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    host = Host(tmp_path)
+    servers = {"nginx": host.nginx, "apache_proxy": host.apache}
+    monkeypatch.setattr(_web_server, "WEB_SERVERS", servers)
+    monkeypatch.setattr(_web_server, "AT_BOOT", str(host.wants("x").parent))
+    monkeypatch.setattr(_web_server, "who_listens", host.listeners)
+    monkeypatch.setattr(_web_server, "run", host.systemctl)
+    monkeypatch.setattr(_web_server, "must_run", lambda _, argv: host.systemctl(argv))
+    monkeypatch.setattr(_web_server, "PATIENCE", 0.1)
+    return host
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("server {\n  listen 80;\n  listen [::]:80;\n}", {80}),
+        ("server {\n  listen 127.0.0.1:8080 default_server;\n listen 443 ssl;\n}", {8080, 443}),
+        ("server {\n  listen unix:/run/x.sock;\n  listen example.com;\n}", {80}),
+        ("server {\n  # listen 99;\n}", {80}),
+    ],
+)
+def test_where_nginx_listens(text: str, ports: set[int]) -> None:
+    assert ports_of_nginx(text) == ports
+
+
+@pytest.mark.parametrize(
+    ("text", "ports"),
+    [
+        ("Listen 80\n<IfModule ssl_module>\n\tListen 443\n</IfModule>\n", {80, 443}),
+        ("listen [::]:8080 https\nListen 192.0.2.1:81\n# Listen 99\n", {8080, 81}),
+        ("<VirtualHost *:80>\n</VirtualHost>\n", set()),
+    ],
+)
+def test_where_apache_listens(text: str, ports: set[int]) -> None:
+    assert ports_of_apache(text) == ports
+
+
+def test_who_listens_on_a_port(tmp_path: Path) -> None:
+    head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when ... inode\n"
+    line = "   0: {}:0050 00000000:0000 {} 00000000:00000000 00:00000000 00000000 0 0 {} 1\n"
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/tcp").write_text(
+        head
+        + line.format("00000000", "0A", 11)
+        + line.format("0100007F", "01", 12)  # a connection
+        + line.format("0100007F", "0A", 13).replace(":0050", ":1F90")
+    )
+    (tmp_path / "net/tcp6").write_text(head + line.format("0" * 32, "0A", 14))
+    (tmp_path / "42/fd").mkdir(parents=True)
+    (tmp_path / "42/comm").write_text("nginx\n")
+    os.symlink("socket:[11]", tmp_path / "42/fd/6")
+    os.symlink("socket:[13]", tmp_path / "42/fd/7")
+    assert who_listens(80, str(tmp_path)) == {"nginx", "?"}
+    assert who_listens(8080, str(tmp_path)) == {"nginx"}
+    assert who_listens(443, str(tmp_path)) == set()
+
+
+def test_a_port_that_is_free_or_its_own(host: Host, app: App) -> None:
+    check_port(app, "apache_proxy", 80)
+    host.prepare(host.apache, "wiki")
+    host.start(host.apache)
+    check_port(app, "apache_proxy", 80)
+
+
+def test_a_port_that_the_app_itself_has_on_another_web_server(host: Host, app: App) -> None:
+    host.prepare(host.nginx)
+    host.start(host.nginx)
+    check_port(app, "apache_proxy", 80)
+
+
+def test_a_port_of_another_program(host: Host, app: App) -> None:
+    host.foreign = {"haproxy"}
+    with pytest.raises(GreenroomError) as refused:
+        check_port(app, "nginx", 80)
+    assert str(refused.value) == (
+        "Port 80 (app_port) of this host is that of another program (haproxy), and nginx could "
+        "not listen on it. Choose another app_port, or stop that program."
+    )
+
+
+Situation = Callable[[Host], None]
+
+
+def another_app(host: Host) -> None:
+    host.prepare(host.nginx, "wiki")
+
+
+def both(host: Host) -> None:
+    host.prepare(host.nginx)
+    host.prepare(host.nginx, "wiki")
+
+
+def a_site_of_the_user(host: Host) -> None:
+    host.add(host.nginx, "wiki", OTHERS["nginx"])
+
+
+@pytest.mark.parametrize("situation", [another_app, both, a_site_of_the_user])
+@pytest.mark.parametrize("is_up", [True, False])  # it would come up at the next boot
+def test_a_port_that_others_have_on_another_web_server(
+    host: Host, app: App, situation: Situation, is_up: bool
+) -> None:
+    situation(host)
+    host.start(host.nginx)
+    if not is_up:
+        host.up.clear()
+    with pytest.raises(GreenroomError) as refused:
+        check_port(app, "apache_proxy", 80)
+    assert str(refused.value) == (
+        "app_web_server is apache_proxy, and port 80 (app_port) of this host is that of nginx with "
+        f"{host.nginx.site.format('wiki')}. One of them can have it: set app_web_server to nginx, "
+        "or choose another app_port, or take those sites away (where nginx has none left: "
+        "systemctl disable --now nginx)."
+    )
+
+
+def test_a_port_of_an_apache_with_no_site(host: Host, app: App) -> None:
+    host.start(host.apache)
+    with pytest.raises(GreenroomError, match=r"is that of apache2\. One of"):
+        check_port(app, "nginx", 80)
+
+
+def test_sites_on_other_ports_are_no_hindrance(host: Host, app: App) -> None:
+    host.prepare(host.nginx)
+    host.add(host.nginx, "wiki", "server {\n    listen 8443 ssl;\n}\n")
+    host.start(host.nginx)
+    check_port(app, "apache_proxy", 80)
+    serve(app, "apache_proxy", 80)
+    assert host.asked == ["reload nginx", "start apache2", "enable apache2"]
+    assert not os.path.exists(host.nginx.shared)
+    assert host.nginx.is_enabled()
+
+
+def test_it_serves_already(host: Host, app: App) -> None:
+    host.prepare(host.nginx)
+    host.start(host.nginx)
+    assert serve(app, "nginx", 80) == (False, 0.0)
+    assert host.asked == []
+
+
+def test_a_bare_host(host: Host, app: App) -> None:
+    host.prepare(host.nginx)
+    assert serve(app, "nginx", 80, check_mode=True) == (True, 0.0)
+    assert host.asked == []
+    assert serve(app, "nginx", 80) == (True, 0.0)
+    assert host.asked == ["start nginx", "enable nginx"]
+
+
+@pytest.mark.parametrize("name", ["nginx", "apache_proxy"])
+def test_it_moves_and_leaves_nothing_behind(host: Host, app: App, name: str) -> None:
+    chosen, before = host.nginx, host.apache
+    if name == "apache_proxy":
+        chosen, before = before, chosen
+    host.prepare(before)
+    host.start(before)
+    host.prepare(chosen)
+    assert serve(app, name, 80, check_mode=True) == (True, 0.0)
+    assert before.has(app)
+    changed, gap = serve(app, name, 80)
+    assert changed
+    assert gap > 0
+    old, new = before.service, chosen.service
+    assert host.asked == [f"stop {old}", f"start {new}", f"enable {new}", f"disable {old}"]
+    left = [before.site, before.available, before.shared, before.kept]
+    assert [path for path in left if os.path.lexists(path.format("blog"))] == []
+    assert serve(app, name, 80) == (False, 0.0)
+
+
+def test_one_that_does_not_start_gives_the_port_back(host: Host, app: App) -> None:
+    host.prepare(host.nginx)
+    host.start(host.nginx)
+    host.prepare(host.apache)
+    host.broken = "apache2"
+    with pytest.raises(GreenroomError, match="apache2 did not start:\nAH00526: Syntax error"):
+        serve(app, "apache_proxy", 80)
+    assert host.listeners(80) == {"nginx"}
+    assert host.nginx.has(app)
+    assert host.nginx.is_enabled()
+    assert os.path.exists(host.nginx.shared)
+    assert not os.path.lexists(host.apache.site.format("blog"))
+
+
+def test_one_with_sites_of_others_goes_on_without_the_app(
+    host: Host, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.prepare(host.nginx)
+    host.start(host.nginx)
+    (host.root / "etc/apache2/ports.conf").write_text("Listen 8443\n")
+    host.add(host.apache, "wiki", OTHERS["apache2"].replace("80", "8443"))
+    host.prepare(host.apache)
+    host.start(host.apache)
+    monkeypatch.setattr(_web_server, "who_listens", lambda _: {"nginx"})
+    with pytest.raises(GreenroomError, match="it is nginx that has port 80"):
+        serve(app, "apache_proxy", 80)
+    assert host.asked == ["stop nginx", "reload-or-restart apache2", "reload-or-restart nginx"]
+    assert not os.path.lexists(host.apache.shared)
+
+
+def test_what_others_need_stays(host: Host, app: App) -> None:
+    """A site of the user's own on Apache, and one of another app, on other ports."""
+    (host.root / "etc/apache2/ports.conf").write_text("Listen 8443\n")
+    host.prepare(host.apache)
+    host.add(host.apache, "wiki", OTHERS["apache2"].replace("80", "8443"))
+    host.start(host.apache)
+    host.prepare(host.nginx)
+    serve(app, "nginx", 80)
+    assert "reload apache2" in host.asked
+    assert "disable apache2" not in host.asked
+    assert os.path.exists(host.apache.site.format("wiki"))
+    assert not os.path.lexists(host.apache.shared)
