@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,7 +13,6 @@ from dataclasses import dataclass
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
-    must_run,
     run,
     tail,
 )
@@ -21,7 +21,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import rem
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 
 PATIENCE = 10  # seconds until a port is free, or listened on
+SYSTEMD = "/run/systemd/system"  # where it is the first process
 AT_BOOT = "/etc/systemd/system/multi-user.target.wants"
+AT_BOOT_ELSEWHERE = "/etc/rc2.d"
 LISTENING = "0A"  # as the kernel writes it in /proc/net/tcp
 
 
@@ -48,11 +50,13 @@ class WebServer:
 
     def is_active(self) -> bool:
         """Whether it is up."""
-        return run(["systemctl", "is-active", "--quiet", self.service]).returncode == 0
+        return tell(self, "is-active").returncode == 0
 
     def is_enabled(self) -> bool:
         """Whether it comes up at boot."""
-        return os.path.lexists(f"{AT_BOOT}/{self.service}.service")
+        if os.path.isdir(SYSTEMD):
+            return os.path.lexists(f"{AT_BOOT}/{self.service}.service")
+        return bool(glob.glob(f"{AT_BOOT_ELSEWHERE}/S??{self.service}"))
 
     def others(self, app: App) -> dict[str, str]:
         """The sites that are not the app's: the path of each, and what is in it."""
@@ -198,10 +202,24 @@ def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[boo
             come_back(app, chosen, rival)
         raise
     gap = time.monotonic() - began if before else 0.0
-    must_run(f"Enabling {chosen.service}", ["systemctl", "--quiet", "enable", chosen.service])
+    if tell(chosen, "enable").returncode:
+        raise GreenroomError(f"{chosen.service} cannot be enabled, and would not come up at boot.")
     for rival in before:
         forget(app, rival)
     return True, gap
+
+
+def tell(server: WebServer, verb: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Have whatever runs the host's services do something with a web server.
+
+    ``verb`` is one of systemctl's; ``options`` are for that alone.
+    """
+    if os.path.isdir(SYSTEMD):
+        return run(["systemctl", "--quiet", verb, *options, server.service])
+    if verb in ("enable", "disable"):
+        return run(["update-rc.d", server.service, verb])
+    others = {"is-active": "status", "reload-or-restart": "restart"}
+    return run(["service", server.service, others.get(verb, verb)])
 
 
 def is_of_greenroom(app: App, server: WebServer) -> bool:
@@ -213,11 +231,11 @@ def leave(app: App, rival: WebServer) -> None:
     """Take the app's site from a web server, which finishes the requests that it has."""
     remove(rival.site.format(app.name))
     if not rival.others(app):
-        run(["systemctl", "stop", "--no-block", rival.service])
+        tell(rival, "stop", "--no-block")
         return
     if os.path.lexists(rival.shared) and not is_of_greenroom(app, rival):
         os.replace(rival.shared, f"{rival.shared}.left")  # it listens on the port
-    run(["systemctl", "reload", rival.service])
+    tell(rival, "reload")
 
 
 def come_back(app: App, chosen: WebServer, rival: WebServer) -> None:
@@ -226,23 +244,24 @@ def come_back(app: App, chosen: WebServer, rival: WebServer) -> None:
     if not is_of_greenroom(app, chosen):
         remove(chosen.shared)
     if not chosen.others(app):
-        run(["systemctl", "stop", chosen.service])
+        tell(chosen, "stop")
     elif chosen.is_enabled():
-        run(
-            ["systemctl", "reload-or-restart", chosen.service]
-        )  # Apache ends where it cannot listen
+        tell(chosen, "reload-or-restart")  # Apache ends where it cannot listen
     replace_link(rival.site.format(app.name), rival.available.format(app.name))
     if os.path.lexists(f"{rival.shared}.left"):
         os.replace(f"{rival.shared}.left", rival.shared)
-    run(["systemctl", "reload-or-restart", rival.service])
+    tell(rival, "reload-or-restart")
 
 
 def start(chosen: WebServer, port: int) -> None:
     """Start a web server, or have one that runs listen on the port too. Raises GreenroomError."""
     began, verb = int(time.time()), "reload" if chosen.is_active() else "start"
-    if run(["systemctl", verb, chosen.service]).returncode:
-        since = [f"--since=@{began}", f"--unit={chosen.service}"]
-        said = run(["journalctl", "--no-pager", "--output=cat", *since]).stdout
+    told = tell(chosen, verb)
+    if told.returncode:
+        said = told.stdout + told.stderr
+        if os.path.isdir(SYSTEMD):
+            since = [f"--since=@{began}", f"--unit={chosen.service}"]
+            said = run(["journalctl", "--no-pager", "--output=cat", *since]).stdout
         raise GreenroomError(f"{chosen.service} did not {verb}:\n{tail(said)}")
     wait_for(port, lambda names: chosen.service in names)
 
@@ -260,7 +279,7 @@ def wait_for(port: int, is_so: Callable[[set[str]], bool]) -> None:
 def forget(app: App, rival: WebServer) -> None:
     """Take away what a web server still has of the app; with no site left, it is not for boots."""
     if not rival.others(app):
-        run(["systemctl", "--quiet", "disable", rival.service])
+        tell(rival, "disable")
     if not is_of_greenroom(app, rival):
         for path in (rival.shared, f"{rival.shared}.left", rival.kept):
             remove(path)

@@ -117,10 +117,10 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
     servers = {"nginx": host.nginx, "apache_proxy": host.apache}
     monkeypatch.setattr(_web_server, "WEB_SERVERS", servers)
+    monkeypatch.setattr(_web_server, "SYSTEMD", str(tmp_path))
     monkeypatch.setattr(_web_server, "AT_BOOT", str(host.wants("x").parent))
     monkeypatch.setattr(_web_server, "who_listens", host.listeners)
     monkeypatch.setattr(_web_server, "run", host.systemctl)
-    monkeypatch.setattr(_web_server, "must_run", lambda _, argv: host.systemctl(argv))
     monkeypatch.setattr(_web_server, "PATIENCE", 0.1)
     return host
 
@@ -322,3 +322,31 @@ def test_what_others_need_stays(host: Host, app: App) -> None:
     assert "disable apache2" not in host.asked
     assert os.path.exists(host.apache.site.format("wiki"))
     assert not os.path.lexists(host.apache.shared)
+
+
+def test_where_systemd_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As under upstart: a web server is a service of the old kind there."""
+    asked: list[str] = []
+
+    def run(argv: list[str]) -> subprocess.CompletedProcess[str]:
+        asked.append(" ".join(argv))
+        return subprocess.CompletedProcess(argv, 0, "", "")
+
+    monkeypatch.setattr(_web_server, "run", run)
+    monkeypatch.setattr(_web_server, "SYSTEMD", str(tmp_path / "systemd"))
+    monkeypatch.setattr(_web_server, "AT_BOOT_ELSEWHERE", str(tmp_path))
+    for verb in ("is-active", "start", "stop", "reload", "reload-or-restart", "enable", "disable"):
+        _web_server.tell(_web_server.NGINX, verb, "--no-block")
+    assert asked == [
+        "service nginx status",
+        "service nginx start",
+        "service nginx stop",
+        "service nginx reload",
+        "service nginx restart",
+        "update-rc.d nginx enable",
+        "update-rc.d nginx disable",
+    ]
+    assert not _web_server.NGINX.is_enabled()
+    (tmp_path / "S02nginx").touch()
+    assert _web_server.NGINX.is_enabled()
+    assert not _web_server.APACHE.is_enabled()
