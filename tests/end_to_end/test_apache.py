@@ -18,6 +18,8 @@ import pytest
 from example import Example, settings
 from host import Host, Load
 
+from tests.end_to_end.releases import deploy, serving
+
 HOME = "/srv/playbill"
 
 #: what somebody had on Apache before: PHP, as far as it is told by its handler, and a site
@@ -47,20 +49,6 @@ def configure(host: Host, **more: Any) -> None:
     own = json.loads(path.read_text())["staging"]["hosts"][host.container]
     kept = {key: value for key, value in own.items() if key.startswith(("app_", "web_server_"))}
     host.inventory(path, **{**kept, **more})
-
-
-def deploy(host: Host, example: Example, revision: str) -> None:
-    """Move the environment's branch, and deploy its tip."""
-    example.set_branch("staging", revision)
-    host.playbook("deploy.yml")
-
-
-def serving(host: Host) -> int:
-    """The release that answers, by its own word on the page."""
-    page = host.get("/").text
-    found = re.search(r'name="playbill-release" content="(\d+)"', page)
-    assert found, page
-    return int(found[1])
 
 
 def stylesheet(host: Host) -> str:
