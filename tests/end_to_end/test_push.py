@@ -164,7 +164,7 @@ def test_only_the_branch_is_a_deploy(pushes: Pushes) -> None:
     assert "git push REMOTE feature:main" in pushes.refuse("staging", "main:feature")
     assert "nothing else is kept" in pushes.refuse("staging", "main:refs/notes/x")
     pushes.example.git("tag", "opening-night")
-    assert "It deploys nothing" in pushes.push("staging", "opening-night")
+    assert "deploys nothing" in pushes.push("staging", "opening-night")
     assert "Everything up-to-date" in pushes.push()
     assert release_of(pushes.host) == before
 
@@ -188,13 +188,14 @@ def test_of_two_pushes_at_once_one_is_refused(pushes: Pushes) -> None:
     pushes.example.git("reset", "--quiet", "--hard", mine)
 
 
-def wait_for_the_lock(host: Host) -> None:
-    """Wait until a deploy has begun."""
-    for _ in range(100):
-        if not host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode:
+def wait_for_the_lock(host: Host, held: bool = True) -> None:
+    """Wait until a deploy has begun, or has ended."""
+    for _ in range(300):
+        there = host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode == 0
+        if there == held:
             return
         time.sleep(0.1)
-    raise AssertionError("no deploy began")
+    raise AssertionError("no deploy began" if held else "it does not end")
 
 
 def test_a_deploy_ends_well_though_nobody_listens_any_more(pushes: Pushes) -> None:
@@ -205,12 +206,16 @@ def test_a_deploy_ends_well_though_nobody_listens_any_more(pushes: Pushes) -> No
     ) as gone:
         wait_for_the_lock(pushes.host)
         os.killpg(gone.pid, 9)
-    for _ in range(300):
-        if not pushes.host.run(["test", "-e", f"{HOME}/lock.json"], check=False).returncode:
-            time.sleep(0.1)
+    wait_for_the_lock(pushes.host, held=False)
     assert release_of(pushes.host) == before + 1
     assert "Everything up-to-date" in pushes.push(), "the branch names what serves"
     assert pushes.branch() == tip
+
+
+def test_a_tag_is_gone_back_to(pushes: Pushes) -> None:
+    pushes.host.playbook("rollback.yml", "-e", "rev=opening-night")
+    serves = next(e for e in journal(pushes.host) if e["number"] == release_of(pushes.host))
+    assert serves["revision"] == pushes.example.git("rev-parse", "opening-night")
 
 
 @pytest.mark.parametrize(
