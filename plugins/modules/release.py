@@ -322,6 +322,18 @@ def _has_module(source: Source, revision: str, folder: str, module: str) -> bool
     )
 
 
+def warnings_of_others(source: Source, revision: str) -> list[str]:
+    """What to say of a revision that wants other repositories beside it: nothing fetches those."""
+    file, others = source.others
+    if not (source.read(revision, file) or "").strip():
+        return []
+    return [
+        f"Revision {revision[:12]} has {others} ({file}), which are repositories of their own and "
+        "are not fetched: their folders are empty or missing. What the app needs of them belongs into its "
+        "repository, or its requirements."
+    ]
+
+
 def pass_gate(journal: Journal, revision: str, params: dict[str, Any]) -> dict[str, Any]:
     """What the journal is to say of a revision's functional tests, and of the gate.
 
@@ -491,6 +503,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "changed": False,
         }
     admitted = pass_gate(journal, revision, params)
+    result["warnings"] = warnings_of_others(source, revision)
     result["diff"] = {
         "before": on_stage,
         "after": f"release {number} of {revision[:12]}\n"

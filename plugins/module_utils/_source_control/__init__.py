@@ -26,6 +26,8 @@ class Source(Protocol):
     sign: Sign
     #: what to type so that a file, {0}, is not in version control any more
     untrack: str
+    #: the file that names other repositories, and what those are called; they are not fetched
+    others: tuple[str, str]
 
     def __init__(self, path: str, user: str) -> None:
         """Know the repository at ``path``, which belongs to ``user``."""

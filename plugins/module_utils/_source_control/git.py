@@ -32,6 +32,7 @@ class Git:
         answer="[0-9a-f]{44} ",
     )
     untrack = "git rm --cached {0}, and a line in .gitignore"
+    others = (".gitmodules", "submodules")
 
     def __init__(self, path: str, user: str) -> None:
         self.path = path

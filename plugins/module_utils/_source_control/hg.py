@@ -43,6 +43,7 @@ class Mercurial:
         answer=r"\d+\ncapabilities:",
     )
     untrack = "hg forget {0}, and a line in .hgignore"
+    others = (".hgsub", "subrepositories")
 
     def __init__(self, path: str, user: str) -> None:
         self.path = path

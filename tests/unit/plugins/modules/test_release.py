@@ -19,6 +19,7 @@ from ansible_collections.greenroom.django.plugins.modules.release import (
     make,
     reuse_virtualenv,
     serves_already,
+    warnings_of_others,
 )
 
 from tests.unit.conftest import ME, give_virtualenv
@@ -180,6 +181,24 @@ def test_what_a_run_that_died_left_of_it_goes(app: App, source: Git) -> None:
     os.makedirs(os.path.join(app.release(7), "left", "over"))
     make(app, source, 7, describe(source, source.resolve("live"), DEFAULTS, {}), "", "")
     assert not os.path.exists(os.path.join(app.release(7), "left"))
+
+
+@pytest.mark.parametrize(
+    ("files", "warned"),
+    [
+        ({}, False),
+        ({".gitmodules": "\n"}, False),
+        ({".gitmodules": '[submodule "lib"]\n  path = lib\n'}, True),
+    ],
+)
+def test_submodules_are_told_of(tmp_path: Path, files: dict[str, str], warned: bool) -> None:
+    repository = Repository(tmp_path / "work", tmp_path / "bare")
+    revision = repository.commit("Start", {"manage.py": "", **files})
+    repository.fetch()
+    found = warnings_of_others(Git(str(repository.bare), ME), revision)
+    assert [text.split(" (")[0] for text in found] == (
+        [f"Revision {revision[:12]} has submodules"] if warned else []
+    )
 
 
 @pytest.mark.parametrize("name", [".greenroom/x", ".venv/x"])
