@@ -653,8 +653,10 @@ class Load:
             command(CHECKOUT / "tools" / "packages", "wrk", stderr=None)
         # fmt: off
         # The port stands in the URL: a small system has no list of services to look it up in.
+        # If this dies, wrk ends too, and does not take half of a core for minutes.
         self._process = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", "wrk", "-t2", f"-c{self.connections}", f"-d{self.seconds}s", "--timeout", "10s",
+            ["setpriv", "--pdeathsig", "TERM",
+             "wrk", "-t2", f"-c{self.connections}", f"-d{self.seconds}s", "--timeout", "10s",
              "-s", str(CHECKOUT / "tools" / "load.lua"), "-H", f"Host: {self.host_header}",
              f"http://{self.host.address}:80{self.path}", "--", f"{self.pause * 1000:.0f}"],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -329,8 +329,8 @@ def warnings_of_others(source: Source, revision: str) -> list[str]:
         return []
     return [
         f"Revision {revision[:12]} has {others} ({file}), which are repositories of their own and "
-        "are not fetched: their folders are empty or missing. What the app needs of them belongs into its "
-        "repository, or its requirements."
+        "are not fetched: their folders are empty or missing. What the app needs of them belongs "
+        "into its repository, or its requirements."
     ]
 
 
