@@ -98,7 +98,7 @@ WRONG: dict[str, list[Any]] = {
     "app_installer": ["pipx", "UV"],
     "app_install_project": ["perhaps", 2],
     "app_source_control": ["cvs"],
-    "app_service_manager": ["upstart", "launchd"],
+    "app_service_manager": ["launchd", "Systemd"],
     "app_domains": ["www.example.com", {"www": "example.com"}],
     "app_shared_paths": ["media/"],
     "app_hooks": ["hook.yml", ["hook.yml"]],

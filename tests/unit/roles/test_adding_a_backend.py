@@ -125,10 +125,6 @@ def test_the_page_says_what_is_then_said() -> None:
     assert SHOULD in PAGE.read_text()
 
 
-@pytest.mark.skipif(
-    not Path(sys.executable).with_name("ruff").exists(),
-    reason="what tries the oldest ansible-core has no linter",
-)
 def test_what_it_adds_is_in_the_style_of_the_house(copy: Copy) -> None:
     copy.run("ruff", "check", "--quiet", "plugins/module_utils/_service")
     copy.run("ruff", "format", "--check", "--quiet", "plugins/module_utils/_service")
