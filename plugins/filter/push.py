@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible.vars.reserved import is_reserved_name
 
@@ -51,15 +51,17 @@ def inventory_of_itself(
 
     ``variables`` are its own (``hostvars[inventory_hostname]``), of which it gets those that
     somebody set, with the values that they have here; ``others`` take the place of some, or are
-    added. What cannot be worked out without a task around it is left out: no setting is like that.
+    added. What cannot be worked out without a task around it is left out. Raises
+    AnsibleFilterError, without the value, where a setting is like that.
     """
-    own = {}
+    own, settings = {}, _settings()
     for name in variables:
-        if is_set_by_the_user(name):
+        if is_set_by_the_user(name, settings):
             try:
-                own[name] = json.loads(json.dumps(variables[name]))
+                own[name] = json.loads(json.dumps(variables[name], default=_decrypted))
             except (AnsibleError, TypeError):
-                continue
+                if name in settings:
+                    raise AnsibleFilterError(f"{name} cannot be taken along to the host.") from None
     host = {str(variables["inventory_hostname"]): {**own, **others}}
     inventory = json.loads(json.dumps({environment: {"hosts": host}}))
     return str(
@@ -67,12 +69,19 @@ def inventory_of_itself(
     )
 
 
-def is_set_by_the_user(name: str) -> bool:
+def _decrypted(value: Any) -> str:
+    """What is in a value of a vault, which ansible-core before 2.19 decrypts at the last moment."""
+    if not getattr(value, "__ENCRYPTED__", False):
+        raise TypeError
+    return str(value)
+
+
+def is_set_by_the_user(name: str, settings: set[str]) -> bool:
     """Whether a variable is a setting or the user's own: none of Ansible, and none of a run's."""
     if name in OF_THE_RUN or name.startswith("ansible_") or is_reserved_name(name):
         return False
     ours = any(name.startswith(f"{path.name}_") for path in ROLES.iterdir())
-    return not ours or name in _settings()
+    return not ours or name in settings
 
 
 def _settings() -> set[str]:

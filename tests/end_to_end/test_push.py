@@ -24,6 +24,7 @@ from host import Host, Load, command, key
 HOME = "/srv/playbill"
 REPOSITORY = f"{HOME}/push/playbill.git"
 OLDER = "is older than what serves"
+KEY = "ssh-ed25519 AAAA ada@laptop"
 
 
 def journal(host: Host) -> list[dict[str, Any]]:
@@ -177,7 +178,10 @@ def test_of_two_pushes_at_once_one_is_refused(pushes: Pushes) -> None:
     ) as first:
         pushes.example.git("reset", "--quiet", "--hard", "HEAD~1")
         pushes.commit(**{"README.md": "theirs"})
-        wait_for_the_lock(pushes.host)
+        # From the first moment on, and not only once Ansible has begun.
+        there = ["git", f"--git-dir={HOME}/push/incoming.git", "cat-file", "-e", mine]
+        while first.poll() is None and pushes.host.run(there, check=False).returncode:
+            time.sleep(0.05)
         second = command(*pushes.argv("staging", "main"), check=False)
         said = first.communicate()[1]
     assert first.returncode == 0, said
@@ -254,7 +258,10 @@ def test_it_forwards_nothing_and_may_do_nothing_as_root(pushes: Pushes) -> None:
 
 
 def test_what_cannot_take_pushes_is_said_before_anything_is_changed(pushes: Pushes) -> None:
+    pushes.host.run(["usermod", "--home", "/home/blog", "playbill-push"])
     before = pushes.host.checksum("/etc", "/opt", HOME)
+    run = pushes.host.prepare("push", "-e", f"push_keys={json.dumps([KEY])}", check=False)
+    assert "The user playbill-push is there, with /home/blog as its home" in run.stdout
     for given, should in (
         ({"push_keys": ["id_ed25519.pub"]}, "it should be a list of public keys"),
         ({"push_keys": []}, "push_keys is empty"),
@@ -264,6 +271,7 @@ def test_what_cannot_take_pushes_is_said_before_anything_is_changed(pushes: Push
         assert run.returncode != 0
         assert should in " ".join(run.stdout.split())
     assert pushes.host.checksum("/etc", "/opt", HOME) == before
+    pushes.host.run(["usermod", "--home", f"{HOME}/push", "playbill-push"])
 
 
 class HgPushes:

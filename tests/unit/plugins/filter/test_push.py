@@ -3,13 +3,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ansible.errors import AnsibleError
+from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.greenroom.django.plugins.filter.push import (
     FilterModule,
     inventory_of_itself,
     is_set_by_the_user,
 )
+
+SETTINGS = {"app_name", "app_env", "gunicorn_drain"}
 
 
 class Variables(dict[str, Any]):
@@ -27,7 +29,7 @@ def test_the_names() -> None:
 
 @pytest.mark.parametrize("name", ["app_name", "app_env", "gunicorn_drain", "secret_key", "mine"])
 def test_what_somebody_set_is_taken_along(name: str) -> None:
-    assert is_set_by_the_user(name)
+    assert is_set_by_the_user(name, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_what_somebody_set_is_taken_along(name: str) -> None:
     ],
 )
 def test_what_a_run_knows_stays_here(name: str) -> None:
-    assert not is_set_by_the_user(name)
+    assert not is_set_by_the_user(name, SETTINGS)
 
 
 def test_an_inventory_has_the_values_as_they_are_here() -> None:
@@ -80,3 +82,22 @@ def test_an_inventory_has_the_values_as_they_are_here() -> None:
     assert 'SECRET_KEY: !unsafe "{{ lookup' in text
     assert 'PERCENT: !unsafe "{% x %}"' in text
     assert "EMPTY: ''" in text
+
+
+class Vaulted:
+    """A value of a vault, as ansible-core before 2.19 has it."""
+
+    __ENCRYPTED__ = True
+
+    def __str__(self) -> str:
+        return "s3cret"
+
+
+def test_a_value_of_a_vault_is_taken_along() -> None:
+    variables = Variables(inventory_hostname="www", app_env={"KEY": Vaulted()})
+    assert "KEY: s3cret" in inventory_of_itself(variables, "live", {})
+
+
+def test_no_setting_is_left_out_in_silence() -> None:
+    with pytest.raises(AnsibleFilterError, match=r"^app_env cannot be taken along to the host\.$"):
+        inventory_of_itself(Variables(inventory_hostname="www", app_env=object()), "live", {})
