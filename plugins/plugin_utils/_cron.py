@@ -57,7 +57,7 @@ def _field(text: str, least: int, most: int) -> str | None:
         first, last, step = (int(number) if number else None for number in found.groups())
         if any(number is not None and not least <= number <= most for number in (first, last)):
             return None
-        if step == 0:
+        if step == 0 or (first is not None and last is not None and first > last):
             return None
         span = "*" if first is None else str(first)
         if last is not None or (first is not None and step):
@@ -66,8 +66,8 @@ def _field(text: str, least: int, most: int) -> str | None:
     return ",".join(items)
 
 
-def _days(text: str | None) -> str:
-    """The days of the week, by number; to cron, Sunday is 0 and 7."""
+def _days(text: str | None) -> str | None:
+    """The days of the week, by number; to cron, Sunday is 0 and 7, as a range's end."""
     if not text:
         return "*"
     items = []
@@ -75,5 +75,7 @@ def _days(text: str | None) -> str:
         ends = [DAYS.index(day[:3]) for day in item.split("..")]
         if len(ends) > 1 and ends[1] == 0:
             ends[1] = 7
+        if len(ends) > 2 or ends != sorted(ends):
+            return None
         items.append("-".join(map(str, ends)))
     return ",".join(items)

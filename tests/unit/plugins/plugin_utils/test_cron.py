@@ -45,6 +45,9 @@ def test_a_time_that_both_know(calendar: str, fields: str) -> None:
         "*-13-01",
         "*:0/0",
         "Mon..",
+        "Sat..Mon 22:00",
+        "Mon..Wed..Fri 03:00",
+        "22..4:00",
     ],
 )
 def test_a_time_that_cron_cannot_say(calendar: str) -> None:
