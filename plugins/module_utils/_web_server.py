@@ -21,6 +21,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import rem
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 
 PATIENCE = 10  # seconds until a port is free, or listened on
+FINISHING = 60  # seconds that a web server may take for the requests that it has
 SYSTEMD = "/run/systemd/system"  # where it is the first process
 AT_BOOT = "/etc/systemd/system/multi-user.target.wants"
 AT_BOOT_ELSEWHERE = "/etc/rc2.d"
@@ -32,6 +33,7 @@ class WebServer:
     """A web server as Debian packages it: where its sites are, and where those have it listen."""
 
     service: str  # of systemd; its processes have the same name
+    finish: str  # the signal at which it closes its ports, and ends when it has answered all
     folders: tuple[str, ...]  # patterns of the files that it reads sites from
     site: str  # the app's, enabled
     available: str  # the file that this is a link to
@@ -44,9 +46,13 @@ class WebServer:
 
     def has(self, app: App) -> bool:
         """Whether it serves the app, or something of it is left of that."""
-        return os.path.lexists(self.site.format(app.name)) or os.path.lexists(
-            self.available.format(app.name)
-        )
+        return self.mark in text_of(self.available.format(app.name))
+
+    def foreign(self, app: App) -> str:
+        """The file of somebody else's that stands where the app's site is to be; empty: none."""
+        paths = (self.available.format(app.name), self.site.format(app.name))
+        found = [path for path in paths if os.path.lexists(path) and self.mark not in text_of(path)]
+        return found[0] if found else ""
 
     def is_active(self) -> bool:
         """Whether it is up."""
@@ -64,6 +70,14 @@ class WebServer:
         paths = sorted(path for pattern in self.folders for path in glob.glob(pattern))
         texts = {path: text_of(path) for path in paths if path not in own}
         return {path: text for path, text in texts.items() if self.is_site.search(text)}
+
+    def is_needed(self, app: App, port: int) -> bool:
+        """Whether it has anything to do beside the app, also in files that are not looked at.
+
+        Where Apache listens says nothing: it has a file for that, whatever its sites are.
+        """
+        elsewhere = set() if self.listens else ports_of(self.service) - {port}
+        return bool(self.others(app) or elsewhere)
 
     def others_on(self, app: App, port: int) -> list[str]:
         """The other sites that would keep it listening on ``port``."""
@@ -95,6 +109,7 @@ def ports_of_apache(text: str) -> set[int]:
 
 NGINX = WebServer(
     service="nginx",
+    finish="QUIT",
     folders=("/etc/nginx/sites-enabled/*", "/etc/nginx/conf.d/*.conf"),
     site="/etc/nginx/sites-enabled/{}.conf",
     available="/etc/nginx/sites-available/{}.conf",
@@ -106,6 +121,7 @@ NGINX = WebServer(
 )
 APACHE = WebServer(
     service="apache2",
+    finish="WINCH",
     folders=("/etc/apache2/sites-enabled/*.conf", "/etc/apache2/conf-enabled/*.conf"),
     site="/etc/apache2/sites-enabled/zz-{}.conf",
     available="/etc/apache2/sites-available/zz-{}.conf",
@@ -129,14 +145,24 @@ def rivals_of(chosen: WebServer) -> list[WebServer]:
 
 def who_listens(port: int, proc: str = "/proc") -> set[str]:
     """The names of the programs that listen on a TCP port; ``?`` for one that cannot be seen."""
-    sockets = set()
+    return {_who_has(socket, proc) for socket, on in _listening(proc).items() if on == port}
+
+
+def ports_of(program: str, proc: str = "/proc") -> set[int]:
+    """The TCP ports on which programs of that name listen."""
+    return {on for socket, on in _listening(proc).items() if _who_has(socket, proc) == program}
+
+
+def _listening(proc: str) -> dict[str, int]:
+    """The sockets that listen, and on which TCP port each does."""
+    sockets = {}
     for name in ("tcp", "tcp6"):
         with suppress(OSError), open(f"{proc}/net/{name}", encoding="ascii") as file:
             for line in list(file)[1:]:
                 words = line.split()
-                if words[3] == LISTENING and int(words[1].rpartition(":")[2], 16) == port:
-                    sockets.add(f"socket:[{words[9]}]")
-    return {_who_has(socket, proc) for socket in sockets}
+                if words[3] == LISTENING:
+                    sockets[f"socket:[{words[9]}]"] = int(words[1].rpartition(":")[2], 16)
+    return sockets
 
 
 def _who_has(socket: str, proc: str) -> str:
@@ -156,6 +182,13 @@ def check_port(app: App, name: str, port: int) -> None:
     The app's own site on another web server is no reason: it moves. Raises GreenroomError.
     """
     chosen = look_up(WEB_SERVERS, "web_server", name)
+    for server in WEB_SERVERS.values():
+        if path := server.foreign(app):
+            raise GreenroomError(
+                f"{path} is where the site of {app.name} is to be, and is not Greenroom's. Move it "
+                "away, or choose another app_name."
+            )
+    check_ports_of_others(app, chosen, port)
     listening = who_listens(port) - {chosen.service}
     for rival in rivals_of(chosen):
         has_port = rival.service in listening
@@ -179,6 +212,21 @@ def check_port(app: App, name: str, port: int) -> None:
         )
 
 
+def check_ports_of_others(app: App, chosen: WebServer, port: int) -> None:
+    """Refuse a port of its own for an app on Apache: what its apps share is one file.
+
+    Raises GreenroomError.
+    """
+    ours = [text for text in chosen.others(app).values() if chosen.mark in text]
+    on = {int(found) for text in ours for found in re.findall(r"<VirtualHost \*:(\d+)>", text)}
+    if on - {port}:
+        other = ", ".join(map(str, sorted(on - {port})))
+        raise GreenroomError(
+            f"app_port is {port}, and other apps of this host are on port {other} of "
+            f"{chosen.service}, which all of them share; it should be {other}."
+        )
+
+
 def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[bool, float]:
     """Have the web server called ``name`` serve the app, now and at boot, and no other one.
 
@@ -193,19 +241,19 @@ def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[boo
         return bool(before) or not (is_up and is_enabled), 0.0
     began = time.monotonic()
     for rival in before:
-        leave(app, rival)
+        leave(app, rival, port)
     try:
         wait_for(port, lambda names: not names & {rival.service for rival in before})
         start(chosen, port)
     except GreenroomError:
         for rival in before:
-            come_back(app, chosen, rival)
+            come_back(app, chosen, rival, port)
         raise
     gap = time.monotonic() - began if before else 0.0
     if tell(chosen, "enable").returncode:
         raise GreenroomError(f"{chosen.service} cannot be enabled, and would not come up at boot.")
     for rival in before:
-        forget(app, rival)
+        forget(app, rival, port)
     return True, gap
 
 
@@ -227,30 +275,43 @@ def is_of_greenroom(app: App, server: WebServer) -> bool:
     return any(server.mark in text for text in server.others(app).values())
 
 
-def leave(app: App, rival: WebServer) -> None:
+def leave(app: App, rival: WebServer, port: int) -> None:
     """Take the app's site from a web server, which finishes the requests that it has."""
     remove(rival.site.format(app.name))
-    if not rival.others(app):
-        tell(rival, "stop", "--no-block")
+    if not rival.is_needed(app, port):
+        finish(rival)
         return
     if os.path.lexists(rival.shared) and not is_of_greenroom(app, rival):
         os.replace(rival.shared, f"{rival.shared}.left")  # it listens on the port
     tell(rival, "reload")
 
 
-def come_back(app: App, chosen: WebServer, rival: WebServer) -> None:
+def finish(server: WebServer) -> None:
+    """Have a web server close its ports at once, and end when it has answered what it was asked.
+
+    Debian's units end Apache's requests with it, and nginx's after 5 seconds.
+    """
+    if os.path.isdir(SYSTEMD):
+        tell(server, "kill", "--kill-who=main", f"--signal={server.finish}")
+    else:
+        tell(server, "stop")
+
+
+def come_back(app: App, chosen: WebServer, rival: WebServer, port: int) -> None:
     """Have a web server serve the app as before: the chosen one did not take the port."""
     remove(chosen.site.format(app.name))
     if not is_of_greenroom(app, chosen):
         remove(chosen.shared)
-    if not chosen.others(app):
+    if not chosen.is_needed(app, port):
         tell(chosen, "stop")
+        tell(chosen, "disable")  # or it would take the port at the next boot
     elif chosen.is_enabled():
         tell(chosen, "reload-or-restart")  # Apache ends where it cannot listen
     replace_link(rival.site.format(app.name), rival.available.format(app.name))
     if os.path.lexists(f"{rival.shared}.left"):
         os.replace(f"{rival.shared}.left", rival.shared)
-    tell(rival, "reload-or-restart")
+    # One that is about to end listens to no reload.
+    tell(rival, "reload-or-restart" if rival.is_needed(app, port) else "restart")
 
 
 def start(chosen: WebServer, port: int) -> None:
@@ -276,10 +337,16 @@ def wait_for(port: int, is_so: Callable[[set[str]], bool]) -> None:
         time.sleep(0.01)
 
 
-def forget(app: App, rival: WebServer) -> None:
+def forget(app: App, rival: WebServer, port: int) -> None:
     """Take away what a web server still has of the app; with no site left, it is not for boots."""
-    if not rival.others(app):
+    if not rival.is_needed(app, port):
+        deadline = time.monotonic() + FINISHING
+        while rival.is_active() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        tell(rival, "stop")
         tell(rival, "disable")
+        if os.path.isdir(SYSTEMD):
+            tell(rival, "reset-failed")  # it ended, and nobody had asked systemd
     if not is_of_greenroom(app, rival):
         for path in (rival.shared, f"{rival.shared}.left", rival.kept):
             remove(path)

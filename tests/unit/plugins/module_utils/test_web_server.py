@@ -45,6 +45,7 @@ class Host:
         self.foreign: set[str] = set()
         self.asked: list[str] = []
         self.broken = ""
+        self.elsewhere: dict[str, set[int]] = {}
         self.nginx, self.apache = (self.moved(server) for server in (NGINX, APACHE))
         for server in (self.nginx, self.apache):
             for path in (server.site, server.available, server.shared):
@@ -92,6 +93,10 @@ class Host:
                 found.add(server.service)
         return found & (self.foreign | self.up)
 
+    def ports(self, program: str) -> set[int]:
+        """Where a program listens beside what the files say."""
+        return self.elsewhere.get(program, set())
+
     def systemctl(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
         words = [word for word in argv[1:] if not word.startswith("-")]
         code, service = 0, words[-1] if words else ""
@@ -99,11 +104,11 @@ class Host:
             code = 0 if service in self.up else 3
         elif argv[0] == "systemctl":
             self.asked.append(" ".join(words))
-            if words[0] == "stop":
+            if words[0] in ("stop", "kill"):
                 self.up.discard(service)
             elif words[0] in ("start", "reload-or-restart") and service == self.broken:
                 code = 1
-            elif words[0] in ("start", "reload-or-restart"):
+            elif words[0] in ("start", "restart", "reload-or-restart"):
                 self.up.add(service)
             elif words[0] == "enable":
                 self.wants(service).touch()
@@ -121,6 +126,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     monkeypatch.setattr(_web_server, "AT_BOOT", str(host.wants("x").parent))
     monkeypatch.setattr(_web_server, "who_listens", host.listeners)
     monkeypatch.setattr(_web_server, "run", host.systemctl)
+    monkeypatch.setattr(_web_server, "ports_of", host.ports)
     monkeypatch.setattr(_web_server, "PATIENCE", 0.1)
     return host
 
@@ -274,7 +280,14 @@ def test_it_moves_and_leaves_nothing_behind(host: Host, app: App, name: str) -> 
     assert changed
     assert gap > 0
     old, new = before.service, chosen.service
-    assert host.asked == [f"stop {old}", f"start {new}", f"enable {new}", f"disable {old}"]
+    assert host.asked == [
+        f"kill {old}",
+        f"start {new}",
+        f"enable {new}",
+        f"stop {old}",
+        f"disable {old}",
+        f"reset-failed {old}",
+    ]
     left = [before.site, before.available, before.shared, before.kept]
     assert [path for path in left if os.path.lexists(path.format("blog"))] == []
     assert serve(app, name, 80) == (False, 0.0)
@@ -306,7 +319,7 @@ def test_one_with_sites_of_others_goes_on_without_the_app(
     monkeypatch.setattr(_web_server, "who_listens", lambda _: {"nginx"})
     with pytest.raises(GreenroomError, match="it is nginx that has port 80"):
         serve(app, "apache_proxy", 80)
-    assert host.asked == ["stop nginx", "reload-or-restart apache2", "reload-or-restart nginx"]
+    assert host.asked == ["kill nginx", "reload-or-restart apache2", "restart nginx"]
     assert not os.path.lexists(host.apache.shared)
 
 
@@ -350,3 +363,42 @@ def test_where_systemd_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "S02nginx").touch()
     assert _web_server.NGINX.is_enabled()
     assert not _web_server.APACHE.is_enabled()
+
+
+def test_a_port_that_no_file_of_its_own_tells_of(host: Host, app: App) -> None:
+    """As of a ``stream`` in nginx.conf: it goes on."""
+    host.prepare(host.nginx)
+    host.start(host.nginx)
+    host.elsewhere = {"nginx": {80, 5432}}
+    serve(app, "apache_proxy", 80)
+    assert host.asked == ["reload nginx", "start apache2", "enable apache2"]
+    assert host.nginx.is_enabled()
+
+
+def test_a_site_of_somebody_elses_with_the_apps_name(host: Host, app: App) -> None:
+    host.add(host.nginx, "blog", OTHERS["nginx"])
+    assert not host.nginx.has(app)
+    for name in ("nginx", "apache_proxy"):
+        with pytest.raises(GreenroomError, match=r"blog\.conf is where .* not Greenroom's\. Move"):
+            check_port(app, name, 80)
+
+
+def test_on_apache_all_apps_share_a_port(host: Host, app: App) -> None:
+    host.prepare(host.apache, "shop")
+    check_port(app, "apache_proxy", 80)
+    with pytest.raises(GreenroomError, match=r"^app_port is 8080, and other apps .* be 80\.$"):
+        check_port(app, "apache_proxy", 8080)
+    check_port(app, "nginx", 8080)
+
+
+def test_the_ports_of_a_program(tmp_path: Path) -> None:
+    (tmp_path / "net").mkdir()
+    line = "  0: 00000000:{:04X} 00000000:0000 {} 0:0 0:0 0 0 0 {}\n"
+    rows = line.format(80, "0A", 11) + line.format(5432, "0A", 12) + line.format(81, "01", 13)
+    (tmp_path / "net/tcp").write_text("  sl\n" + rows)
+    for pid, name, socket in ((7, "nginx", 11), (8, "nginx", 12), (9, "sshd", 13)):
+        (tmp_path / f"{pid}/fd").mkdir(parents=True)
+        (tmp_path / f"{pid}/comm").write_text(f"{name}\n")
+        os.symlink(f"socket:[{socket}]", tmp_path / f"{pid}/fd/3")
+    assert _web_server.ports_of("nginx", str(tmp_path)) == {80, 5432}
+    assert _web_server.ports_of("sshd", str(tmp_path)) == set()
