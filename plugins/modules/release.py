@@ -503,7 +503,8 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             "changed": False,
         }
     admitted = pass_gate(journal, revision, params)
-    result["warnings"] = warnings_of_others(source, revision)
+    if warnings := warnings_of_others(source, revision):
+        result["warnings"] = warnings
     result["diff"] = {
         "before": on_stage,
         "after": f"release {number} of {revision[:12]}\n"
