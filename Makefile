@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults pins clean dev
+.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults vagrant-box pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
@@ -59,6 +59,9 @@ faults: ## break deploys in every way, and see what is left: docs/reliability.md
 	@tools/controller
 	@tools/engine $(venv)/python tools/faults.py
 	@tools/engine $(venv)/python tools/faults_fleet.py
+
+vagrant-box: ## the box of Vagrantfile, out of Debian's own packages: docs/vagrant.md
+	@tools/vagrant-box
 
 bench: ## how long a deploy takes, beside the plain in-place way
 	@tools/controller
