@@ -4,10 +4,10 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults vagrant-box pins clean dev
+.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
 
 help: ## show this
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 demo: ## a host in a container, and the example site deployed on it under load
 	@tools/controller
@@ -62,6 +62,11 @@ faults: ## break deploys in every way, and see what is left: docs/reliability.md
 
 vagrant-box: ## the box of Vagrantfile, out of Debian's own packages: docs/vagrant.md
 	@tools/vagrant-box
+
+test-vagrant: ## a virtual machine, provisioned, deployed to and rolled back: docs/vagrant.md
+	@tools/provider
+	@tools/controller dev
+	@PATH=$(CURDIR)/$(venv):$$PATH molecule test --scenario-name vagrant
 
 bench: ## how long a deploy takes, beside the plain in-place way
 	@tools/controller
