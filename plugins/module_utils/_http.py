@@ -6,8 +6,16 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 LIMIT = 10 * 2**20  # bytes of a page that are looked at
+
+
+class Address(NamedTuple):
+    """Where something listens that has no unix socket."""
+
+    host: str
+    port: int
 
 
 @dataclass
@@ -58,7 +66,7 @@ def ask(
     path: str,
     host: str,
     *,
-    unix_socket: str | None = None,
+    green_room: str | Address = "",
     scheme: str = "",
     address: str = "127.0.0.1",
     port: int | None = 80,
@@ -66,14 +74,18 @@ def ask(
 ) -> Answer:
     """GET ``path`` as a browser that wants ``host`` would; redirects are answers, not followed.
 
-    Over ``unix_socket`` it says that the visitor came by ``scheme``, https unless told otherwise,
-    as a web server does. Else it goes to ``port`` of ``address``, by http unless told otherwise.
-    ``timeout`` is in seconds. Never raises: what went wrong is in the answer.
+    In a ``green_room``, a unix socket's path or an address, it says that the visitor came by
+    ``scheme``, https unless told otherwise, as a web server does. Else it goes to ``port`` of
+    ``address``, by http unless told otherwise. ``timeout`` is in seconds. Never raises: what went
+    wrong is in the answer.
     """
     headers = {"Host": host, "User-Agent": "Greenroom", "Connection": "close"}
     connection: http.client.HTTPConnection
-    if unix_socket:
-        connection = UnixConnection(unix_socket, timeout)
+    if green_room:
+        if isinstance(green_room, str):
+            connection = UnixConnection(green_room, timeout)
+        else:
+            connection = http.client.HTTPConnection(*green_room, timeout=timeout)
         headers["X-Forwarded-Proto"] = scheme or "https"
         headers["X-Forwarded-For"] = "127.0.0.1"
     elif scheme == "https":

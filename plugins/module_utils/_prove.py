@@ -4,7 +4,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._pages import Page, faults, listed
@@ -40,7 +39,6 @@ def wait_for(
 
 
 def start_and_prove(
-    app: App,
     service: Service,
     number: int,
     host: str,
@@ -59,10 +57,10 @@ def start_and_prove(
 
     def asked() -> Answer:
         left = max(1.0, started + timeout - time.monotonic())
-        return ask(path, host, unix_socket=app.socket(number), timeout=left)
+        return ask(path, host, green_room=service.green_room(number), timeout=left)
 
     def page(wanted: Page) -> Answer:
-        return ask(str(wanted["path"]), host, unix_socket=app.socket(number), scheme="http")
+        return ask(str(wanted["path"]), host, green_room=service.green_room(number), scheme="http")
 
     try:
         service.start(number)

@@ -106,14 +106,13 @@ OPTIONS = {
 
 def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Start, ask, judge; the result of the module. Raises GreenroomError."""
-    app, number = App(params["app"]), params["release"]
-    service = service_of(app, params["service_manager"])
+    number = params["release"]
+    service = service_of(App(params["app"]), params["service_manager"])
     running = service.is_active(number)
     if check_mode:
         return {"changed": not running}
     started = time.monotonic()
     answer = start_and_prove(
-        app,
         service,
         number,
         params["host"],

@@ -117,11 +117,15 @@ def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
     """How the release on stage is, in a few words."""
     if serving is None:
         return "nothing serves"
-    answer = ask(params["path"], params["host"], unix_socket=app.socket(serving), timeout=5)
+    service = service_of(app, params["service_manager"])
+    try:
+        place = service.green_room(serving)
+    except GreenroomError as error:
+        return str(error)
+    answer = ask(params["path"], params["host"], green_room=place, timeout=5)
     if answer.status == params["status"]:
         return "healthy"
-    state = service_of(app, params["service_manager"]).state(serving)
-    return f"{answer}; its service is {state}"
+    return f"{answer}; its service is {service.state(serving)}"
 
 
 def database(app: App, serving: int | None, databases: list[str]) -> str:

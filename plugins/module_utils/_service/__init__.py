@@ -6,6 +6,7 @@ import time
 from typing import Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._http import Address
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
@@ -61,6 +62,9 @@ class Service(Protocol):
 
     def wrote(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds."""
+
+    def green_room(self, number: int) -> str | Address:
+        """Where a release answers before visitors get to it; it was started."""
 
 
 class ServiceManager(Service, Protocol):
@@ -198,3 +202,7 @@ class Moving:
     def wrote(self, number: int, since: float) -> str:
         """What a release wrote since a moment, where it runs."""
         return self._whose(number).wrote(number, since)
+
+    def green_room(self, number: int) -> str | Address:
+        """Where a release answers, by whoever runs it."""
+        return self._whose(number).green_room(number)

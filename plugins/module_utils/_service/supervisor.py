@@ -137,6 +137,10 @@ class Supervisor:
         """What a release wrote since a moment, in Unix seconds."""
         return written_since(read_end(self._log(number)), since)
 
+    def green_room(self, number: int) -> str:
+        """Where a release answers before visitors get to it: its socket."""
+        return self.app.socket(number)
+
     def forget(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for number in self._programs():

@@ -142,6 +142,10 @@ class Systemd:
             ]
         ).stdout
 
+    def green_room(self, number: int) -> str:
+        """Where a release answers before visitors get to it: its socket."""
+        return self.app.socket(number)
+
     def forget(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for number in self.enabled():

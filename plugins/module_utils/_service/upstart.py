@@ -153,6 +153,10 @@ class Upstart:
     def _log(self, number: int) -> str:
         return f"{LOGS}/{self.app.name}-{number}.log"
 
+    def green_room(self, number: int) -> str:
+        """Where a release answers before visitors get to it: its socket."""
+        return self.app.socket(number)
+
     def forget(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for path in (*self._jobs, self.at_boot, os.path.join(self.app.etc, "launch")):

@@ -64,7 +64,7 @@ def answered(text: str) -> bytes:
 def test_it_asks_as_a_visitor_that_came_by_https(serve: Serve) -> None:
     asked: list[bytes] = []
     path = serve(answered("HTTP/1.1 200 OK\nContent-Length: 2\n\nok"), asked)
-    answer = ask("/health/?deep=1", "www.example.com", unix_socket=path)
+    answer = ask("/health/?deep=1", "www.example.com", green_room=path)
     assert (answer.status, answer.reason, answer.location, answer.error) == (200, "OK", None, None)
     assert 0 < answer.seconds < 1
     first, *headers = asked[0].decode().rstrip().split("\r\n")
@@ -97,30 +97,30 @@ def test_it_asks_as_a_visitor_that_came_by_https(serve: Serve) -> None:
     ],
 )
 def test_what_came_is_said(serve: Serve, sent: str, shown: str) -> None:
-    answer = ask("/", "a.example", unix_socket=serve(answered(sent)))
+    answer = ask("/", "a.example", green_room=serve(answered(sent)))
     assert str(answer) == shown
 
 
 def test_it_does_not_wait_for_ever(serve: Serve) -> None:
-    answer = ask("/", "a.example", unix_socket=serve(None), timeout=0.2)
+    answer = ask("/", "a.example", green_room=serve(None), timeout=0.2)
     assert (answer.status, str(answer)) == (None, "no answer (timed out)")
     assert 0.2 <= answer.seconds < 1.2
 
 
 def test_nobody_is_there(tmp_path: Path) -> None:
     path = str(tmp_path / "s")
-    assert str(ask("/", "a", unix_socket=path)) == (
+    assert str(ask("/", "a", green_room=path)) == (
         "no answer ([Errno 2] No such file or directory)"
     )
     dead = socket.socket(socket.AF_UNIX)
     dead.bind(path)
     dead.close()
-    assert str(ask("/", "a", unix_socket=path)) == "no answer ([Errno 111] Connection refused)"
+    assert str(ask("/", "a", green_room=path)) == "no answer ([Errno 111] Connection refused)"
 
 
 @pytest.mark.parametrize(("path", "host"), [("/a b", "a"), ("/\n", "a"), ("/ü", "a"), ("/", "ü☃")])
 def test_what_cannot_be_asked_is_no_answer_either(serve: Serve, path: str, host: str) -> None:
-    answer = ask(path, host, unix_socket=serve(b""), timeout=2)
+    answer = ask(path, host, green_room=serve(b""), timeout=2)
     assert answer.status is None
     assert answer.error
 

@@ -31,6 +31,9 @@ class Manager:
     def hides(self) -> list[str]:
         return []
 
+    def green_room(self, number: int) -> str:
+        return f"/run/blog/{number}.sock"
+
     def start(self, number: int) -> None:
         self.up.add(number)
 

@@ -77,6 +77,9 @@ class Services:
     def is_active(self, number: int) -> bool:
         return number in self.up
 
+    def green_room(self, number: int) -> str:
+        return f"/run/blog/{number}.sock"
+
     def running(self) -> list[int]:
         return sorted(self.up)
 
