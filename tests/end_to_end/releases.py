@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import time
+from collections.abc import Callable
 from typing import Any
 
 from example import Example
@@ -128,8 +129,15 @@ print(len(b"x" * (int(sys.argv[1]) * {MIB})))
     assert running(host) == [number]
 
 
-def check_life_under_load(host: Host, example: Example) -> None:
-    """A deploy, a rollback and another deploy, and no request fails."""
+def check_life_under_load(
+    host: Host,
+    example: Example,
+    alone: Callable[[Host, int], None] = wait_until_alone,
+) -> None:
+    """A deploy, a rollback and another deploy, and no request fails.
+
+    alone: waits until a release alone runs
+    """
     first = serving(host)
     with Load(host) as load:
         deploy(host, example, "v2")
@@ -140,18 +148,31 @@ def check_life_under_load(host: Host, example: Example) -> None:
         assert serving(host) == first + 2
     assert load.failures == 0, str(load)
     assert load.requests > 5_000, str(load)
-    wait_until_alone(host, first + 2)
+    alone(host, first + 2)
+
+
+#: crashes where visitors would be answered, and in no step before
+FRIGHT = """
+import sys
+
+if {"gunicorn.arbiter", "mod_wsgi"} & set(sys.modules):
+    raise RuntimeError("Stage fright")
+from django.core.wsgi import get_wsgi_application
+
+application = get_wsgi_application()
+"""
 
 
 def check_crash_at_import(host: Host, example: Example) -> None:
     """A release that crashes in gunicorn alone, where no check can see it, never serves."""
     now = serving(host)
     example.set_branch("staging", "v3")
-    example.commit({"playbill/wsgi.py": 'raise RuntimeError("Stage fright")\n'}, "Stage fright")
+    example.commit({"playbill/wsgi.py": FRIGHT}, "Stage fright")
     with Load(host) as load:
         run = host.playbook("deploy.yml", check=False)
     assert run.returncode != 0
     assert "RuntimeError: Stage fright" in run.stdout
+    assert 'failed at "In the green room' in " ".join(run.stdout.split())
     assert f"Release {now} serves, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     wait_until_alone(host, now)

@@ -19,7 +19,7 @@ import pytest
 from example import Example, settings
 from host import Host, Load
 
-from tests.end_to_end.releases import deploy, serving
+from tests.end_to_end.releases import FRIGHT, deploy, serving
 
 HOME = "/srv/playbill"
 
@@ -314,7 +314,7 @@ if os.fork() == 0:
 
 def test_a_crash_at_import_never_serves(apache: Host, playbill: Example) -> None:
     now = serving(apache)
-    playbill.commit({"playbill/wsgi.py": 'raise RuntimeError("Stage fright")\n'}, "Stage fright")
+    playbill.commit({"playbill/wsgi.py": FRIGHT}, "Stage fright")
     with Load(apache) as load:
         run = apache.playbook("deploy.yml", check=False)
     assert run.returncode != 0
