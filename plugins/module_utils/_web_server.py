@@ -19,6 +19,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 
 PATIENCE = 10  # seconds until a port is free, or listened on
 FINISHING = 60  # seconds that a web server may take for the requests that it has
@@ -134,7 +136,7 @@ APACHE = WebServer(
     listens="/etc/apache2/ports.conf",
 )
 
-WEB_SERVERS: dict[str, WebServer] = {"nginx": NGINX, "apache_proxy": APACHE}
+WEB_SERVERS: dict[str, WebServer] = {"nginx": NGINX, "apache_proxy": APACHE, "apache": APACHE}
 
 
 def rivals_of(chosen: WebServer) -> list[WebServer]:
@@ -227,9 +229,12 @@ def check_ports_of_others(app: App, chosen: WebServer, port: int) -> None:
         )
 
 
-def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[bool, float]:
+def serve(
+    app: App, name: str, port: int, service_manager: str, check_mode: bool = False
+) -> tuple[bool, float]:
     """Have the web server called ``name`` serve the app, now and at boot, and no other one.
 
+    Where Apache ran the releases itself and no longer does, ``service_manager`` takes over first.
     Returns whether anything changed, and for how many seconds nobody listened. Raises
     GreenroomError, with the one before serving again, when the chosen one does not come up.
     """
@@ -237,8 +242,13 @@ def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[boo
     before = [rival for rival in rivals_of(chosen) if rival.has(app)]
     is_enabled = chosen.is_enabled()
     is_up = chosen.is_active() and chosen.service in who_listens(port)
-    if check_mode or (is_up and is_enabled and not before):
-        return bool(before) or not (is_up and is_enabled), 0.0
+    in_apache = ModWsgi(app)
+    leaves_apache = in_apache.is_prepared() and service_manager != "mod_wsgi"
+    is_right = is_up and is_enabled and not before and not leaves_apache
+    if check_mode or is_right:
+        return not is_right, 0.0
+    if leaves_apache:
+        bring_out(app, in_apache, service_manager)
     began = time.monotonic()
     for rival in before:
         leave(app, rival, port)
@@ -255,6 +265,22 @@ def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[boo
     for rival in before:
         forget(app, rival, port)
     return True, gap
+
+
+def bring_out(app: App, in_apache: ModWsgi, service_manager: str) -> None:
+    """Have the release on stage answer on its socket, and no other way, where Apache runs it.
+
+    Only Apache could reach it where it was. Raises GreenroomError.
+    """
+    number = app.serving()
+    if number is not None and number in in_apache.running():
+        service = look_up(MANAGERS, "service_manager", service_manager)(app)
+        service.start(number)
+        service.enable(number)
+    in_apache.forget()  # with no door in its tree, Apache asks for the socket at the next request
+    deadline = time.monotonic() + FINISHING
+    while in_apache.running() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def tell(server: WebServer, verb: str, *options: str) -> subprocess.CompletedProcess[str]:

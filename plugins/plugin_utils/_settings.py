@@ -314,6 +314,7 @@ def problems(
         + _problems_of_words(settings)
         + _problems_of_merge(settings)
         + _problems_of_cron(settings)
+        + _problems_of_mod_wsgi(settings)
         + _problems_of_functional_tests(settings)
         + _problems_of_pages(settings.get("app_smoke_pages", []))
         + _problems_of_local_settings(settings)
@@ -657,6 +658,30 @@ def _problems_of_cron(settings: Mapping[str, Any]) -> list[str]:
         "timers of systemd; it should be hourly, daily, weekly, monthly, or such as *-*-* 03:30:00 "
         "or Mon..Fri 22:00"
     ]
+
+
+def _problems_of_mod_wsgi(settings: Mapping[str, Any]) -> list[str]:
+    """Apache runs the releases itself, or it does not; and it has one Python."""
+    server, manager = settings.get("app_web_server"), settings.get("app_service_manager")
+    if server is None or manager is None:
+        return []
+    if server == "apache" and manager != "mod_wsgi":
+        return [
+            "app_web_server is 'apache', which runs releases by mod_wsgi, and app_service_manager "
+            f"is {manager!r}; leave that out, or set app_web_server to apache_proxy."
+        ]
+    if manager == "mod_wsgi" and server != "apache":
+        return [
+            "app_service_manager is 'mod_wsgi', which is a part of Apache's, and app_web_server "
+            f"is {server!r}; it should be apache."
+        ]
+    python = settings.get("app_python", "python3")
+    if server == "apache" and python != "python3":
+        return [
+            f"app_python is {python!r}; with app_web_server apache it should be python3, since the "
+            "mod_wsgi of the distribution has that one."
+        ]
+    return []
 
 
 def _problems_of_environment(variables: Any) -> list[str]:

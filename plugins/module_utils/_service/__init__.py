@@ -8,6 +8,7 @@ from typing import Protocol
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._http import Address
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
+from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 from ansible_collections.greenroom.django.plugins.module_utils._service.upstart import Upstart
@@ -88,6 +89,7 @@ MANAGERS: dict[str, type[ServiceManager]] = {
     "systemd": Systemd,
     "supervisor": Supervisor,
     "upstart": Upstart,
+    "mod_wsgi": ModWsgi,
 }
 
 

@@ -247,6 +247,42 @@ def test_the_site_on_apache() -> None:
     assert {"Options SymLinksIfOwnerMatch", "AllowOverride None"} <= set(media)
 
 
+def test_releases_that_apache_runs_itself() -> None:
+    assert "WSGI" not in str(apache()), "elsewhere they have processes of their own"
+    settings: dict[str, Any] = {
+        "app_web_server": "apache",
+        "ansible_facts": {"getent_passwd": {"blog": ["x", "999", "995"]}},
+        "gunicorn_workers": 4,
+        "gunicorn_max_requests": 500,
+        "web_server_proxy_timeout": 5,
+    }
+    blocks = apache(**settings)
+    doors = blocks["VirtualHost 127.3.231.1:80"], blocks["VirtualHost 127.3.231.2:80"]
+    site = blocks["VirtualHost *:80"]
+    for letter, door in zip("ab", doors):
+        assert f"ErrorLog ${{APACHE_LOG_DIR}}/blog-{letter}.log" in door
+        assert door[0] == site[0], "so that visitors get to its processes"
+        described = " ".join(door)
+        assert f"WSGIDaemonProcess blog-{letter} user=blog group=blog umask=0027" in described
+        assert "processes=4 threads=1 " in described
+        assert "request-timeout=30 shutdown-timeout=30 socket-timeout=5 maximum" in described
+        assert "maximum-requests=500" in described
+    assert blocks["Directory /usr/local/lib/greenroom"] == [
+        "Require all granted",
+        *["Require local"] * 2,
+    ]
+    # Asked at every request: whether Apache has the release on stage, and behind which door.
+    order = [site.index(line) for line in site if "current/.greenroom/door" in line]
+    assert order == sorted(order)
+    assert site[order[0] : order[1] + 2] == [
+        "RewriteCond /srv/blog/current/.greenroom/door -d",
+        "RewriteRule ^ - [E=no-proxy:1,E=GREENROOM_DOOR:blog-b]",
+        "RewriteCond /srv/blog/current/.greenroom/door/a -f",
+        "RewriteRule ^ - [E=no-proxy:1,E=GREENROOM_DOOR:blog-a]",
+    ]
+    assert order[0] > site.index("RewriteCond /srv/blog/maintenance -f")
+
+
 def test_a_site_that_differs_on_apache() -> None:
     blocks = apache(
         app_domains=[".example.com", "www.example.org"],

@@ -786,3 +786,14 @@ def test_where_upstart_runs_cron_must_know_the_time_of_the_backups() -> None:
     for fine in ({"app_backup_at": "Mon..Fri 22:00"}, {"app_backup_at": ""}):
         assert problems({**at, **fine}) == []
     assert problems({**at, "app_service_manager": "supervisor"}) == []
+
+
+def test_apache_runs_releases_itself_or_does_not() -> None:
+    both = {"app_web_server": "apache", "app_service_manager": "mod_wsgi"}
+    assert problems(both) == problems({**both, "app_python": "python3"}) == []
+    (problem,) = problems({**both, "app_service_manager": "supervisor"})
+    assert problem.endswith("leave that out, or set app_web_server to apache_proxy.")
+    (problem,) = problems({**both, "app_web_server": "nginx"})
+    assert problem.endswith("app_web_server is 'nginx'; it should be apache.")
+    (problem,) = problems({**both, "app_python": "python3.12"})
+    assert problem.startswith("app_python is 'python3.12'; with app_web_server apache it should")
