@@ -73,8 +73,8 @@ def master(host: Host, number: int) -> int:
 
 
 def wait_until_alone(host: Host, number: int) -> None:
-    """Wait until release `number` alone runs; the one that left has a second to drain."""
-    for _ in range(100):
+    """Wait until release `number` alone runs; one that leaves has at most 40 seconds for it."""
+    for _ in range(600):
         if running(host) == [number]:
             return
         time.sleep(0.1)
@@ -147,7 +147,7 @@ def check_life_under_load(
         deploy(host, example, "v3")
         assert serving(host) == first + 2
     assert load.failures == 0, str(load)
-    assert load.requests > 5_000, str(load)
+    assert load.requests > 2_000, str(load)
     alone(host, first + 2)
 
 
