@@ -19,7 +19,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
-from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 
 PATIENCE = 10  # seconds until a port is free, or listened on
@@ -229,12 +228,9 @@ def check_ports_of_others(app: App, chosen: WebServer, port: int) -> None:
         )
 
 
-def serve(
-    app: App, name: str, port: int, service_manager: str, check_mode: bool = False
-) -> tuple[bool, float]:
+def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[bool, float]:
     """Have the web server called ``name`` serve the app, now and at boot, and no other one.
 
-    Where Apache ran the releases itself and no longer does, ``service_manager`` takes over first.
     Returns whether anything changed, and for how many seconds nobody listened. Raises
     GreenroomError, with the one before serving again, when the chosen one does not come up.
     """
@@ -242,13 +238,11 @@ def serve(
     before = [rival for rival in rivals_of(chosen) if rival.has(app)]
     is_enabled = chosen.is_enabled()
     is_up = chosen.is_active() and chosen.service in who_listens(port)
-    in_apache = ModWsgi(app)
-    leaves_apache = in_apache.is_prepared() and service_manager != "mod_wsgi"
-    is_right = is_up and is_enabled and not before and not leaves_apache
+    # A run that ended before Apache had read its site left it without processes for the app.
+    has_read_it = name != "apache" or ModWsgi(app).has_processes()
+    is_right = is_up and is_enabled and has_read_it and not before
     if check_mode or is_right:
         return not is_right, 0.0
-    if leaves_apache:
-        bring_out(app, in_apache, service_manager)
     began = time.monotonic()
     for rival in before:
         leave(app, rival, port)
@@ -265,22 +259,6 @@ def serve(
     for rival in before:
         forget(app, rival, port)
     return True, gap
-
-
-def bring_out(app: App, in_apache: ModWsgi, service_manager: str) -> None:
-    """Have the release on stage answer on its socket, and no other way, where Apache runs it.
-
-    Only Apache could reach it where it was. Raises GreenroomError.
-    """
-    number = app.serving()
-    if number is not None and number in in_apache.running():
-        service = look_up(MANAGERS, "service_manager", service_manager)(app)
-        service.start(number)
-        service.enable(number)
-    in_apache.forget()  # with no door in its tree, Apache asks for the socket at the next request
-    deadline = time.monotonic() + FINISHING
-    while in_apache.running() and time.monotonic() < deadline:
-        time.sleep(0.1)
 
 
 def tell(server: WebServer, verb: str, *options: str) -> subprocess.CompletedProcess[str]:

@@ -14,8 +14,6 @@ description:
     site, and is stopped and not started at boot any more where it has no other. The requests that
     it has are finished.
   - Where the chosen one does not come up, the one before serves again, and the module fails.
-  - Where Apache ran the app's releases itself and no longer does, the one on stage is started under
-    the service manager first.
   - The site of the chosen one must be there already, and valid.
 version_added: 0.1.0
 author:
@@ -33,10 +31,6 @@ options:
     description: The port that it listens on.
     type: int
     default: 80
-  service_manager:
-    description: What runs the app's releases, C(app_service_manager).
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full
@@ -70,15 +64,13 @@ OPTIONS = {
     "app": {"type": "str", "required": True},
     "web_server": {"type": "str", "default": "nginx"},
     "port": {"type": "int", "default": 80},
-    "service_manager": {"type": "str", "default": "systemd"},
 }
 
 
 def web_server(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Have it serve; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
-    manager = params["service_manager"]
-    changed, gap = serve(app, params["web_server"], params["port"], manager, check_mode)
+    changed, gap = serve(app, params["web_server"], params["port"], check_mode)
     return {"changed": changed, "gap": round(gap, 3)}
 
 

@@ -252,6 +252,8 @@ RENAMED = {
     for name in ("proxy_timeout", "serve_static", "retry_after", "extra")
 }
 
+OPEN_FILES_OF_APACHE = 8192  # apache2ctl: APACHE_ULIMIT_MAX_FILES
+
 # All that problems() looks at.
 NAMES = [
     *RULES,
@@ -262,6 +264,7 @@ NAMES = [
     "app_hooks",
     "inventory_dir",
     "release_action",
+    "gunicorn_open_files",
 ]
 
 
@@ -680,6 +683,12 @@ def _problems_of_mod_wsgi(settings: Mapping[str, Any]) -> list[str]:
         return [
             f"app_python is {python!r}; with app_web_server apache it should be python3, since the "
             "mod_wsgi of the distribution has that one."
+        ]
+    files = settings.get("gunicorn_open_files", 0)
+    if server == "apache" and int(files) > OPEN_FILES_OF_APACHE:
+        return [
+            f"gunicorn_open_files is {files}; with app_web_server apache it should be "
+            f"{OPEN_FILES_OF_APACHE} at most, which is what Debian's Apache itself may have open."
         ]
     return []
 

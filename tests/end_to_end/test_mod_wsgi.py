@@ -63,7 +63,7 @@ def processes(host: Host) -> dict[int, list[int]]:
 
 def wait_until_alone(host: Host, number: int) -> None:
     """Wait until release `number` alone has processes."""
-    for _ in range(100):
+    for _ in range(600):
         if list(processes(host)) == [number]:
             return
         time.sleep(0.1)

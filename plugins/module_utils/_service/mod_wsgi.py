@@ -32,6 +32,7 @@ DOORS = ("a", "b")
 GREEN_ROOM = "/run/greenroom"
 LOGS = "/var/log/apache2"
 PROGRAM = "apache2"
+_STARTED = re.compile(r"^\[[^]]*\] \[(\d+)\] A process of Apache's begins$", re.MULTILINE)
 BEGINNING = 10  # seconds until Apache must have a process for the app
 
 
@@ -60,13 +61,14 @@ class ModWsgi:
     def start(self, number: int) -> None:
         """Have a release behind a door, or leave it be where it is, and wait until it comes.
 
-        Raises GreenroomError when it does not, or when no door is free.
+        Raises GreenroomError when it does not.
         """
         if self._door_of(number) is None:
             door = self._free_door()
             self._mark(number, door)
-            os.makedirs(GREEN_ROOM, mode=0o755, exist_ok=True)
             self._lead_by_the_green_room(door, number)
+        if number == self.app.serving():
+            self.enable(number)  # stopping it took that away
         self._wait_for(number)
 
     def stop(self, number: int) -> None:
@@ -78,6 +80,8 @@ class ModWsgi:
         if door := self._door_of(number):
             remove(self._path(door))
             remove(self._path_by_the_green_room(door))
+            if number != self.app.serving():
+                self._unmark(number)
 
     def restart(self) -> None:
         """Have the releases that run start anew, the processes of each when they have answered."""
@@ -97,7 +101,6 @@ class ModWsgi:
     def disable(self, number: int) -> None:
         """Don't have a release come up at boot any more."""
         if door := self._door_of(number):
-            os.makedirs(GREEN_ROOM, mode=0o755, exist_ok=True)
             self._lead_by_the_green_room(door, number)
 
     def state(self, number: int) -> str:
@@ -123,8 +126,14 @@ class ModWsgi:
         return of_last_start(self._log(number))
 
     def wrote(self, number: int, since: float) -> str:
-        """What a release wrote since a moment, in Unix seconds."""
-        return written_since(self._log(number), since)
+        """What a release wrote since a moment, in Unix seconds, and which processes died since."""
+        text, alive = written_since(self._log(number), since), self._processes()
+        gone = [pid for pid in map(int, _STARTED.findall(text)) if pid not in alive]
+        return text + "".join(f"A process of Apache's died (pid:{pid})\n" for pid in gone)
+
+    def has_processes(self) -> bool:
+        """Whether Apache has read that it is to run the app."""
+        return bool(self._processes())
 
     def green_room(self, number: int) -> Address:
         """Where a release answers before visitors get to it: an address of its door's, and a port.
@@ -143,7 +152,7 @@ class ModWsgi:
             remove(self._path(door))
             remove(self._path_by_the_green_room(door))
         for name in filter(str.isdigit, os.listdir(self.app.releases)):
-            remove(self._marks(int(name)))
+            self._unmark(int(name))
         remove(self.described)
 
     def _path(self, door: str) -> str:
@@ -153,6 +162,7 @@ class ModWsgi:
         return os.path.join(GREEN_ROOM, f"{self.app.name}-door-{door}")
 
     def _lead_by_the_green_room(self, door: str, number: int) -> None:
+        os.makedirs(GREEN_ROOM, mode=0o755, exist_ok=True)
         replace_link(self._path_by_the_green_room(door), self.app.release(number))
         replace_link(self._path(door), self._path_by_the_green_room(door))
 
@@ -168,25 +178,28 @@ class ModWsgi:
         return next((door for door, behind in self._behind().items() if behind == number), None)
 
     def _free_door(self) -> str:
-        """A door with no release, or with one that has lost its way to the stage."""
-        behind = self._behind()
-        kept = {self.app.serving(), *self.enabled()}
-        free = [door for door in DOORS if behind.get(door) not in kept - {None}]
-        free.sort(key=lambda door: door in behind)
-        if not free:
-            there = " and ".join(f"release {number}" for number in behind.values())
-            raise GreenroomError(f"Both doors of {self.app.name} are taken, by {there}.")
-        return free[0]
+        """A door with no release; else one whose release a run that died has left there."""
+        behind, serving = self._behind(), self.app.serving()
+        free = [door for door in DOORS if serving is None or behind.get(door) != serving]
+        return min(free, key=lambda door: door in behind)
 
     def _marks(self, number: int) -> str:
         return os.path.join(self.app.backstage(number), "door")
 
     def _mark(self, number: int, door: str) -> None:
         """Write into a tree, which is not on stage, which door it is behind."""
-        remove(self._marks(number))
+        self._unmark(number)
         os.mkdir(self._marks(number), 0o755)
         with open(os.path.join(self._marks(number), door), "x", encoding="ascii"):
             pass
+
+    def _unmark(self, number: int) -> None:
+        """Have a tree say nothing of doors any more, from one moment to the next."""
+        gone = f"{self._marks(number)}.gone"
+        remove(gone)
+        with suppress(FileNotFoundError):
+            os.rename(self._marks(number), gone)
+            remove(gone)
 
     def _processes(self) -> dict[int, int | None]:
         """The processes that Apache has for the app, and the release that each is of.

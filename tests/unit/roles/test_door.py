@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import json
 import os
+import re
 import signal
 import sys
 import threading
@@ -68,6 +69,8 @@ def process(
     (tmp_path / "blog").mkdir()
     (tmp_path / "blog/doors.json").write_text(json.dumps({"drain": 0.2}))
     monkeypatch.setattr(script, "PAUSE", 0.01)
+    monkeypatch.setattr(script, "AGAIN", 0.3)
+    monkeypatch.setattr(script, "PAGE", str(tmp_path / "503.html"))
     process = Process(script, tmp_path)
 
     def kill(pid: int, number: int) -> None:
@@ -86,6 +89,8 @@ def test_it_waits_for_a_release_answers_and_ends_with_it(
     process: Process, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert process.ask() == ("503 Service Unavailable", b"")
+    (process.etc / "503.html").write_text("Back in a moment")
+    assert process.ask() == ("503 Service Unavailable", b"Back in a moment")
     process.lead(42)
     assert process.ask() == ("200 OK", b"42")
     (process.etc / "blog/doors.json").unlink()
@@ -94,7 +99,8 @@ def test_it_waits_for_a_release_answers_and_ends_with_it(
     process.thread.join(2)
     assert process.told == [signal.SIGTERM]
     said = capsys.readouterr().err
-    assert said.startswith("greenroom: starting blog, release 42\n[2")
+    begins = rf"\[.*\] \[{os.getpid()}\] A process of Apache's begins\n"
+    assert re.match(f"greenroom: starting blog, release 42\n{begins}", said)
 
 
 def test_who_comes_while_it_loads_waits(process: Process) -> None:
@@ -111,7 +117,7 @@ def test_who_comes_while_it_loads_waits(process: Process) -> None:
 def test_a_release_that_cannot_be_loaded(
     process: Process, error: BaseException, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It answers so, as long as it is to be here: another try would be no better."""
+    """It answers so for a while, and then another process tries: a database may have come."""
 
     def load(_: str) -> Any:
         raise error
@@ -121,6 +127,8 @@ def test_a_release_that_cannot_be_loaded(
     assert process.ask() == ("500 Internal Server Error", b"")
     assert f"{type(error).__name__}: Stage fright" in capsys.readouterr().err
     assert process.told == []
+    process.thread.join(2)
+    assert process.told == [signal.SIGTERM]
 
 
 def test_a_way_that_leads_nowhere_is_none(process: Process) -> None:
@@ -137,11 +145,12 @@ def test_packages_are_those_of_the_virtualenv(
     packages.mkdir(parents=True)
     (packages / "more.pth").write_text(f"{tmp_path}\n")
     monkeypatch.setattr(sys, "path", ["/usr/lib/python3", "/usr/lib/python3/dist-packages/"])
-    for name in ("prefix", "exec_prefix"):
+    for name in ("prefix", "exec_prefix", "executable"):
         monkeypatch.setattr(sys, name, "/usr")
     script.use_packages(str(tmp_path))
     assert sys.path == ["/usr/lib/python3", str(packages), str(tmp_path)]
     assert sys.prefix == sys.exec_prefix == str(tmp_path)
+    assert sys.executable == f"{tmp_path}/bin/python"
 
 
 def test_a_virtualenv_of_another_python_is_refused(script: ModuleType, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._http import Address
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, mod_wsgi
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
 APACHE, SHELL = 10, 11  # processes that are always there
 
@@ -163,13 +164,37 @@ def test_one_that_lost_its_way_gives_up_its_door(app: App, service: ModWsgi) -> 
     assert service.running() == [42, 44]
 
 
-def test_doors_that_are_taken(app: App, service: ModWsgi) -> None:
+def test_a_run_that_died_between_enabling_and_retiring(app: App, service: ModWsgi) -> None:
+    """Both come up at boot then; the one on stage stays, and the other gives up its door."""
     for number in (42, 43):
         service.start(number)
         service.enable(number)
-    app.put_on_stage(42)
-    with pytest.raises(GreenroomError, match="taken, by release 42 and release 43"):
-        service.start(44)
+    app.put_on_stage(43)
+    service.start(44)
+    assert service.running() == [43, 44]
+    assert service.enabled() == [43]
+
+
+def test_one_that_was_stopped_on_stage_comes_up_at_boot_when_it_is_back(
+    app: App, service: ModWsgi, apache: Apache
+) -> None:
+    """As a restore does, in a maintenance."""
+    take_the_stage(app, service, 42)
+    service.stop(42)
+    assert marks(app, 42) == ["a"], "nobody else is to be asked"
+    apache.look()
+    apache.look()
+    assert service.running() == []
+    service.start(42)
+    assert service.enabled() == [42]
+
+
+def test_marks_go_with_the_release(app: App, service: ModWsgi) -> None:
+    """Another service manager may start it next."""
+    take_the_stage(app, service, 42)
+    take_the_stage(app, service, 43)
+    assert marks(app, 42) == []
+    assert os.listdir(app.backstage(42)) == []
 
 
 def test_an_apache_that_has_no_processes_for_it(
@@ -205,6 +230,7 @@ def test_a_restart_is_new_processes(service: ModWsgi, apache: Apache) -> None:
 def test_where_it_can_be_asked(app: App, service: ModWsgi) -> None:
     told = {"addresses": {"a": "127.3.229.1", "b": "127.3.229.2"}, "port": 80}
     assert not service.is_prepared()
+    assert service.has_processes()
     Path(app.etc, "doors.json").write_text(json.dumps(told))
     assert service.is_prepared()
     service.start(42)
@@ -218,8 +244,10 @@ def test_where_it_can_be_asked(app: App, service: ModWsgi) -> None:
 def test_what_it_wrote(service: ModWsgi, tmp_path: Path) -> None:
     service.start(42)
     (tmp_path / "blog-a.log").write_text(
-        "greenroom: starting blog, release 42\n[2026-11-22 09:00:00 +0000] started\nold\n"
-        "greenroom: starting blog, release 42\n[2026-11-22 10:00:00 +0000] started\nnew\n"
+        "greenroom: starting blog, release 42\n"
+        "[2026-11-22 09:00:00 +0000] [7] A process of Apache's begins\nold\n"
+        "greenroom: starting blog, release 42\n"
+        "[2026-11-22 10:00:00 +0000] [8] A process of Apache's begins\nnew\n"
     )
     assert "new" in service.log(42)
     assert "old" not in service.log(42)
@@ -227,6 +255,16 @@ def test_what_it_wrote(service: ModWsgi, tmp_path: Path) -> None:
     assert "new" in service.wrote(42, at_ten)
     assert "old" not in service.wrote(42, at_ten)
     assert service.log(44) == service.wrote(44, 0) == ""
+
+
+def test_a_process_that_died(service: ModWsgi, apache: Apache, tmp_path: Path) -> None:
+    service.start(42)
+    [pid] = [pid for pid, (_, number) in apache.processes.items() if number == 42]
+    begins = "[2026-11-22 10:00:00 +0000] [{}] A process of Apache's begins\n"
+    (tmp_path / "blog-a.log").write_text(begins.format(pid))
+    assert first_death(service.wrote(42, 0)) == ""
+    (tmp_path / "blog-a.log").write_text(begins.format(5) + begins.format(pid))
+    assert first_death(service.wrote(42, 0)) == "A process of Apache's died (pid:5)"
 
 
 def test_nothing_is_left_when_it_is_forgotten(app: App, service: ModWsgi, apache: Apache) -> None:

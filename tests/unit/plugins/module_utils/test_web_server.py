@@ -245,7 +245,7 @@ def test_sites_on_other_ports_are_no_hindrance(host: Host, app: App) -> None:
     host.add(host.nginx, "wiki", "server {\n    listen 8443 ssl;\n}\n")
     host.start(host.nginx)
     check_port(app, "apache_proxy", 80)
-    serve(app, "apache_proxy", 80, "systemd")
+    serve(app, "apache_proxy", 80)
     assert host.asked == ["reload nginx", "start apache2", "enable apache2"]
     assert not os.path.exists(host.nginx.shared)
     assert host.nginx.is_enabled()
@@ -254,15 +254,15 @@ def test_sites_on_other_ports_are_no_hindrance(host: Host, app: App) -> None:
 def test_it_serves_already(host: Host, app: App) -> None:
     host.prepare(host.nginx)
     host.start(host.nginx)
-    assert serve(app, "nginx", 80, "systemd") == (False, 0.0)
+    assert serve(app, "nginx", 80) == (False, 0.0)
     assert host.asked == []
 
 
 def test_a_bare_host(host: Host, app: App) -> None:
     host.prepare(host.nginx)
-    assert serve(app, "nginx", 80, "systemd", check_mode=True) == (True, 0.0)
+    assert serve(app, "nginx", 80, check_mode=True) == (True, 0.0)
     assert host.asked == []
-    assert serve(app, "nginx", 80, "systemd") == (True, 0.0)
+    assert serve(app, "nginx", 80) == (True, 0.0)
     assert host.asked == ["start nginx", "enable nginx"]
 
 
@@ -274,9 +274,9 @@ def test_it_moves_and_leaves_nothing_behind(host: Host, app: App, name: str) -> 
     host.prepare(before)
     host.start(before)
     host.prepare(chosen)
-    assert serve(app, name, 80, "systemd", check_mode=True) == (True, 0.0)
+    assert serve(app, name, 80, check_mode=True) == (True, 0.0)
     assert before.has(app)
-    changed, gap = serve(app, name, 80, "systemd")
+    changed, gap = serve(app, name, 80)
     assert changed
     assert gap > 0
     old, new = before.service, chosen.service
@@ -290,7 +290,7 @@ def test_it_moves_and_leaves_nothing_behind(host: Host, app: App, name: str) -> 
     ]
     left = [before.site, before.available, before.shared, before.kept]
     assert [path for path in left if os.path.lexists(path.format("blog"))] == []
-    assert serve(app, name, 80, "systemd") == (False, 0.0)
+    assert serve(app, name, 80) == (False, 0.0)
 
 
 def test_one_that_does_not_start_gives_the_port_back(host: Host, app: App) -> None:
@@ -299,7 +299,7 @@ def test_one_that_does_not_start_gives_the_port_back(host: Host, app: App) -> No
     host.prepare(host.apache)
     host.broken = "apache2"
     with pytest.raises(GreenroomError, match="apache2 did not start:\nAH00526: Syntax error"):
-        serve(app, "apache_proxy", 80, "systemd")
+        serve(app, "apache_proxy", 80)
     assert host.listeners(80) == {"nginx"}
     assert host.nginx.has(app)
     assert host.nginx.is_enabled()
@@ -318,7 +318,7 @@ def test_one_with_sites_of_others_goes_on_without_the_app(
     host.start(host.apache)
     monkeypatch.setattr(_web_server, "who_listens", lambda _: {"nginx"})
     with pytest.raises(GreenroomError, match="it is nginx that has port 80"):
-        serve(app, "apache_proxy", 80, "systemd")
+        serve(app, "apache_proxy", 80)
     assert host.asked == ["kill nginx", "reload-or-restart apache2", "restart nginx"]
     assert not os.path.lexists(host.apache.shared)
 
@@ -330,7 +330,7 @@ def test_what_others_need_stays(host: Host, app: App) -> None:
     host.add(host.apache, "wiki", OTHERS["apache2"].replace("80", "8443"))
     host.start(host.apache)
     host.prepare(host.nginx)
-    serve(app, "nginx", 80, "systemd")
+    serve(app, "nginx", 80)
     assert "reload apache2" in host.asked
     assert "disable apache2" not in host.asked
     assert os.path.exists(host.apache.site.format("wiki"))
@@ -370,7 +370,7 @@ def test_a_port_that_no_file_of_its_own_tells_of(host: Host, app: App) -> None:
     host.prepare(host.nginx)
     host.start(host.nginx)
     host.elsewhere = {"nginx": {80, 5432}}
-    serve(app, "apache_proxy", 80, "systemd")
+    serve(app, "apache_proxy", 80)
     assert host.asked == ["reload nginx", "start apache2", "enable apache2"]
     assert host.nginx.is_enabled()
 
@@ -402,65 +402,3 @@ def test_the_ports_of_a_program(tmp_path: Path) -> None:
         os.symlink(f"socket:[{socket}]", tmp_path / f"{pid}/fd/3")
     assert _web_server.ports_of("nginx", str(tmp_path)) == {80, 5432}
     assert _web_server.ports_of("sshd", str(tmp_path)) == set()
-
-
-class Releases:
-    """Stands in for Apache's own releases, and for a service manager's."""
-
-    def __init__(self, host: Host, *running: int) -> None:
-        self.host, self.up, self.there = host, set(running), bool(running)
-
-    def is_prepared(self) -> bool:
-        return self.there
-
-    def running(self) -> list[int]:
-        return sorted(self.up)
-
-    def start(self, number: int) -> None:
-        self.up.add(number)
-        self.host.asked.append(f"start release {number}")
-
-    def enable(self, number: int) -> None:
-        self.host.asked.append(f"enable release {number}")
-
-    def forget(self) -> None:
-        self.there = False
-        self.up.clear()
-        self.host.asked.append("forget")
-
-
-@pytest.mark.parametrize("serving", [True, False])
-def test_what_apache_ran_is_started_elsewhere_before_another_has_the_port(
-    host: Host, app: App, monkeypatch: pytest.MonkeyPatch, serving: bool
-) -> None:
-    """Nobody else reaches what is in Apache's own processes."""
-    host.prepare(host.apache)
-    host.start(host.apache)
-    host.prepare(host.nginx)
-    if serving:
-        os.makedirs(app.release(42))
-        app.put_on_stage(42)
-    in_apache = Releases(host, 42, 41)
-    monkeypatch.setattr(_web_server, "ModWsgi", lambda _: in_apache)
-    monkeypatch.setattr(_web_server, "MANAGERS", {"systemd": lambda _: Releases(host)})
-    assert serve(app, "nginx", 80, "systemd", check_mode=True) == (True, 0.0)
-    assert host.asked == []
-    serve(app, "nginx", 80, "systemd")
-    first = ["start release 42", "enable release 42"] if serving else []
-    assert host.asked[: len(first) + 3] == [*first, "forget", "kill apache2", "start nginx"]
-
-
-def test_apache_goes_on_in_front_of_what_it_ran(
-    host: Host, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    host.prepare(host.apache)
-    host.start(host.apache)
-    os.makedirs(app.release(42))
-    app.put_on_stage(42)
-    in_apache = Releases(host, 42)
-    monkeypatch.setattr(_web_server, "ModWsgi", lambda _: in_apache)
-    monkeypatch.setattr(_web_server, "MANAGERS", {"systemd": lambda _: Releases(host)})
-    assert serve(app, "apache_proxy", 80, "mod_wsgi") == (False, 0.0)
-    assert serve(app, "apache_proxy", 80, "systemd")[0]
-    assert host.asked[:4] == ["start release 42", "enable release 42", "forget", "reload apache2"]
-    assert serve(app, "apache_proxy", 80, "systemd") == (False, 0.0)

@@ -256,6 +256,7 @@ def test_every_setting_is_in_the_tables() -> None:
         "app_hooks",
         "inventory_dir",
         "release_action",
+        "gunicorn_open_files",
     }
 
 
@@ -797,3 +798,6 @@ def test_apache_runs_releases_itself_or_does_not() -> None:
     assert problem.endswith("app_web_server is 'nginx'; it should be apache.")
     (problem,) = problems({**both, "app_python": "python3.12"})
     assert problem.startswith("app_python is 'python3.12'; with app_web_server apache it should")
+    assert problems({**both, "gunicorn_open_files": "8192"}) == []
+    (problem,) = problems({**both, "gunicorn_open_files": 8193})
+    assert problem.startswith("gunicorn_open_files is 8193; with app_web_server apache it should")
