@@ -87,3 +87,17 @@ def test_a_snapshot_and_the_way_back(site: Host) -> None:
     name = site.shell("ls /srv/playbill/backups | sort | tail -1").strip()
     site.playbook("restore.yml", "-e", f"snapshot={name}")
     assert release_of(site) == 1
+
+
+def test_apache_runs_it(site: Host, example: Example) -> None:
+    """By the mod_wsgi that the system has for its Python."""
+    own = {**settings("localhost", site.address), "app_database": "postgresql"}
+    site.inventory(site.last_inventory, **own, app_web_server="apache")
+    site.playbook("site.yml")
+    with Load(site, connections=4) as load:
+        example.set_branch("staging", "v3")
+        site.playbook("deploy.yml")
+        assert "release-" in site.shell("ps -u playbill -o comm=")
+        site.playbook("rollback.yml")
+        assert release_of(site) == 1
+    assert load.failures == 0, str(load)
