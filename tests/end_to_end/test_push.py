@@ -21,6 +21,8 @@ from example import Example, settings
 from fleet import release_of
 from host import Host, Load, command, key
 
+from tests.end_to_end.releases import wait_until_up
+
 HOME = "/srv/playbill"
 REPOSITORY = f"{HOME}/push/playbill.git"
 OLDER = "is older than what serves"
@@ -121,7 +123,9 @@ def test_nobody_notices_the_next_one(pushes: Pushes) -> None:
 
 def test_one_that_crashes_is_refused_and_the_old_one_serves(pushes: Pushes) -> None:
     pushes.take("v4")
-    said = pushes.refuse()
+    with Load(pushes.host) as load:
+        said = pushes.refuse()
+    assert load.failures == 0, str(load)
     pushes.example.git("reset", "--quiet", "--hard", "v2")
     assert "The understudy forgot the lines" in said
     assert "Release 2 serves, as before." in said
@@ -153,9 +157,11 @@ def test_the_branch_follows_a_rollback_and_a_push_goes_forward_again(pushes: Pus
     tip = pushes.commit()
     pushes.push()
     served = release_of(pushes.host)
-    pushes.host.playbook("rollback.yml")
-    assert release_of(pushes.host) < served
-    pushes.push()
+    with Load(pushes.host) as load:
+        pushes.host.playbook("rollback.yml")
+        assert release_of(pushes.host) < served
+        pushes.push()
+    assert load.failures == 0, str(load)
     assert (release_of(pushes.host), pushes.branch()) == (served + 1, tip)
 
 
@@ -274,6 +280,13 @@ def test_what_cannot_take_pushes_is_said_before_anything_is_changed(pushes: Push
     pushes.host.run(["usermod", "--home", f"{HOME}/push", "playbill-push"])
 
 
+def test_what_serves_comes_up_after_a_reboot(pushes: Pushes) -> None:
+    before = release_of(pushes.host), pushes.branch()
+    pushes.host.reboot()
+    wait_until_up(pushes.host)
+    assert (release_of(pushes.host), pushes.branch()) == before
+
+
 class HgPushes:
     """Somebody who pushes to a host with Mercurial."""
 
@@ -347,7 +360,9 @@ def test_mercurial_pushes_and_it_is_live(hg_pushes: HgPushes) -> None:
 def test_mercurial_takes_nothing_of_a_push_that_fails(hg_pushes: HgPushes) -> None:
     served = hg_pushes.tip()
     hg_pushes.commit("v4")
-    said = hg_pushes.push(check=False)
+    with Load(hg_pushes.host) as load:
+        said = hg_pushes.push(check=False)
+    assert load.failures == 0, str(load)
     assert "The understudy forgot the lines" in said
     assert "Release 2 serves, as before." in said
     assert (release_of(hg_pushes.host), hg_pushes.tip()) == (2, served)
@@ -374,3 +389,13 @@ def test_a_key_reads_this_repository_alone(hg_pushes: HgPushes) -> None:
     for address in ("/srv/playbill/build/hg", "other"):
         other = hg_pushes.address.replace("/playbill", f"/{address}")
         assert hg_pushes.hg("push", other, check=False).returncode == 255
+
+
+def test_a_rollback_and_a_reboot(hg_pushes: HgPushes) -> None:
+    with Load(hg_pushes.host) as load:
+        hg_pushes.host.playbook("rollback.yml")
+        assert release_of(hg_pushes.host) == 1
+    assert load.failures == 0, str(load)
+    hg_pushes.host.reboot()
+    wait_until_up(hg_pushes.host)
+    assert release_of(hg_pushes.host) == 1

@@ -267,6 +267,7 @@ def test_releases_that_apache_runs_itself() -> None:
         assert "processes=4 threads=1 " in described
         assert "request-timeout=30 shutdown-timeout=30 socket-timeout=5 maximum" in described
         assert "maximum-requests=500" in described
+        assert "SetEnvIf X-Forwarded-Proto ^https$ HTTPS=1" in door
     assert blocks["Directory /usr/local/lib/greenroom"] == [
         "Require all granted",
         *["Require local"] * 2,
@@ -281,6 +282,18 @@ def test_releases_that_apache_runs_itself() -> None:
         "RewriteRule ^ - [E=no-proxy:1,E=GREENROOM_DOOR:blog-a]",
     ]
     assert order[0] > site.index("RewriteCond /srv/blog/maintenance -f")
+
+
+def test_who_came_to_the_balancer_by_https_did_so_for_the_app() -> None:
+    """The header is enough for gunicorn; mod_wsgi goes by a variable."""
+    passwd = {"ansible_facts": {"getent_passwd": {"blog": ["x", "999", "995"]}}}
+    told = [
+        line
+        for line in apache(app_web_server="apache", **passwd, **BALANCED)["VirtualHost *:80"]
+        if "req('X-Forwarded-Proto') == 'https'" in line
+    ]
+    assert [line.split('"')[-1] for line in told] == [" GREENROOM_HTTPS HTTPS=1"]
+    assert "HTTPS=1" not in str(apache(**BALANCED)["VirtualHost *:80"])
 
 
 def test_a_site_that_differs_on_apache() -> None:
