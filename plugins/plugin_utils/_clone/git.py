@@ -6,10 +6,16 @@ import tempfile
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import (
+    ATTEMPTS,
+    Merged,
+    always_late,
+    conflict,
+    failure,
+    refusal,
+)
 from ansible_collections.greenroom.django.plugins.plugin_utils._program import must, run
 
-ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
 _REMOTE = "refs/remotes/origin/"
 
 
@@ -30,14 +36,8 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
                 return merged
             _must(folder, "fetch", "--quiet", "--prune", "--no-tags", "origin")
             if _tip(folder, into, "app_branch") == before:  # nobody was faster: it is not let in
-                raise GreenroomError(
-                    f"{branch} was merged into {into} here, and the repository refused it; nothing "
-                    f"was pushed:\n{tail(pushed.stderr)}"
-                )
-    raise GreenroomError(
-        f"{branch} was merged into {into} here {ATTEMPTS} times, and each time somebody else had "
-        "pushed there meanwhile; nothing was pushed. Deploy again."
-    )
+                raise refusal(branch, into, tail(pushed.stderr))
+    raise always_late(branch, into)
 
 
 def check_out(repository: str, revision: str, folder: str) -> None:
@@ -71,16 +71,9 @@ def _merge_here(folder: str, branch: str, into: str) -> Merged:
     done = _git(folder, "merge", "--quiet", "--no-ff", "-m", message, theirs)
     conflicts = _must(folder, "diff", "--name-only", "--diff-filter=U", "-z").split("\0")[:-1]
     if conflicts:
-        raise GreenroomError(
-            f"{branch} and {into} both changed {', '.join(conflicts)}, in ways that don't go "
-            f"together; nothing was pushed. Merge {into} into {branch}, settle it there, push "
-            "that, and deploy again."
-        )
+        raise conflict(branch, into, conflicts)
     if done.returncode != 0:
-        raise GreenroomError(
-            f"{branch} cannot be merged into {into}; nothing was pushed:\n"
-            f"{tail(done.stdout + done.stderr)}"
-        )
+        raise failure(branch, into, tail(done.stdout + done.stderr))
     return Merged(_must(folder, "rev-parse", "HEAD").strip(), True, new.splitlines())
 
 

@@ -13,10 +13,15 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control.h
     quoted,
     tips,
 )
-from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import (
+    ATTEMPTS,
+    Merged,
+    always_late,
+    conflict,
+    failure,
+    refusal,
+)
 from ansible_collections.greenroom.django.plugins.plugin_utils._program import must, run
-
-ATTEMPTS = 3  # of them, all but the first where somebody else pushed in between
 
 
 def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
@@ -32,10 +37,7 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
             _clone(repository, folder)
             before = _tip(folder, into, "app_branch")
             if before == refused_at:  # nobody was faster: it is not let in
-                raise GreenroomError(
-                    f"{branch} was merged into {into} here, and the repository refused it; nothing "
-                    f"was pushed:\n{said}"
-                )
+                raise refusal(branch, into, said)
             if attempt == ATTEMPTS:
                 break
             merged = _merge_here(folder, branch, into)
@@ -49,10 +51,7 @@ def merge(repository: str, branch: str, into: str, push: bool = True) -> Merged:
             if pushed.returncode == 0 or (bookmark and _is_at(repository, into, merged.revision)):
                 return merged
             refused_at, said = before, tail(pushed.stdout + pushed.stderr)
-    raise GreenroomError(
-        f"{branch} was merged into {into} here {ATTEMPTS} times, and each time somebody else had "
-        "pushed there meanwhile; nothing was pushed. Deploy again."
-    )
+    raise always_late(branch, into)
 
 
 def check_out(repository: str, revision: str, folder: str) -> None:
@@ -97,16 +96,9 @@ def _commit_merge(folder: str, branch: str, into: str, theirs: str, ours: str) -
     listed = _hg(folder, "resolve", "--list", "--template", "{mergestatus} {path}\\0").stdout
     conflicts = sorted(line[2:] for line in listed.split("\0") if line.startswith("U "))
     if conflicts:
-        raise GreenroomError(
-            f"{branch} and {into} both changed {', '.join(conflicts)}, in ways that don't go "
-            f"together; nothing was pushed. Merge {into} into {branch}, settle it there, push "
-            "that, and deploy again."
-        )
+        raise conflict(branch, into, conflicts)
     if done.returncode != 0:
-        raise GreenroomError(
-            f"{branch} cannot be merged into {into}; nothing was pushed:\n"
-            f"{tail(done.stdout + done.stderr)}"
-        )
+        raise failure(branch, into, tail(done.stdout + done.stderr))
     _must(folder, "commit", "--message", f"Merge branch '{branch}' into {into}")
     return _log(folder, ".", "{node}")
 

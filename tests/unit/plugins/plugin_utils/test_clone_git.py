@@ -6,11 +6,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.plugin_utils._clone.git import (
-    ATTEMPTS,
-    check_out,
-    merge,
-)
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone.git import check_out, merge
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import ATTEMPTS
 
 from tests.unit.repository import Repository
 

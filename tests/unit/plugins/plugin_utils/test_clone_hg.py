@@ -7,11 +7,8 @@ from pathlib import Path
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import git, hg, reason
-from ansible_collections.greenroom.django.plugins.plugin_utils._clone.hg import (
-    ATTEMPTS,
-    check_out,
-    merge,
-)
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone.hg import check_out, merge
+from ansible_collections.greenroom.django.plugins.plugin_utils._merged import ATTEMPTS
 
 from tests.unit.repository import HgRepository, Repository
 
