@@ -257,6 +257,10 @@ def test_an_upload_is_shown_and_never_run(apache: Host) -> None:
     assert apache.get("/media/x.php").text == "<?php\n"
     assert apache.get("/media/own").text == "<p>\n"
     assert apache.get("/media/link").status == 403
+    # The folder itself is in a place where the app can put a link.
+    apache.shell(f"mv {media} {media}.real; ln -s /etc {media}; chown -h playbill {media}")
+    assert apache.get("/media/passwd").status == 403
+    apache.shell(f"rm {media}; mv {media}.real {media}")
     assert apache.get("/media/").status in (403, 404)
     assert apache.get("/media/none.png").status == 404
 

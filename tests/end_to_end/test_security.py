@@ -444,6 +444,21 @@ def test_an_upload_is_no_page_of_the_site(site: Site, name: str, kind: str) -> N
     assert "default-src 'none'" in policy
 
 
+def test_the_folder_of_the_uploads_cannot_lead_elsewhere(site: Site) -> None:
+    """It is in a place where the app can put a link in its stead; nginx reads more than the app."""
+    site.host.shell(
+        "install -d /srv/mine; echo TOPSECRET >/srv/mine/x.html;"
+        "chown root:www-data /srv/mine/x.html; chmod 640 /srv/mine/x.html"
+    )
+    media = "/srv/playbill/shared/media"
+    swap = f"mv {media} {media}.real && ln -s /srv/mine {media}"
+    assert site.tries("playbill", "sh", "-c", swap) == 0
+    answer = upload(site.host, "x.html")
+    assert site.tries("playbill", "sh", "-c", f"rm {media} && mv {media}.real {media}") == 0
+    assert (answer.status, "TOPSECRET" in answer.text) == (403, False)
+    assert upload(site.host, "x.html").status == 200
+
+
 def test_media_is_not_listed(site: Site) -> None:
     assert upload(site.host, "").status in (403, 404)
 
