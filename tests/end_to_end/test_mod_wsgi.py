@@ -30,6 +30,7 @@ from tests.end_to_end.releases import running as run_by_gunicorn
 
 #: a health page that tells what it sees, waits, and takes memory, when asked
 HEALTH = """
+import logging
 import os
 import resource
 import sys
@@ -46,6 +47,11 @@ def health(request):
             "files": resource.getrlimit(resource.RLIMIT_NOFILE),
             "status": open("/proc/self/status").read(),
         })
+    if "say" in request.GET:
+        logging.error("logged")
+        print("printed")
+        request.META["wsgi.errors"].write("said\\n")
+        os.write(1, b"written\\n")
     time.sleep(float(request.GET.get("sleep", "0")))
     return HttpResponse(str(len(b"x" * int(request.GET.get("take", "2")))))
 """
@@ -140,6 +146,13 @@ def test_what_the_app_is_told(apache: Host, playbill: Example) -> None:
 def tree(host: Host) -> str:
     """Where the release on stage is."""
     return f"{HOME}/releases/{serving(host)}"
+
+
+def test_what_the_app_says_is_in_its_log(apache: Host) -> None:
+    apache.get("/health/?say=1")
+    said = apache.shell("tail -n 5 /var/log/apache2/playbill-[ab].log")
+    assert {"printed", "said", "written"} <= set(said.splitlines())
+    assert "logged" in said
 
 
 def test_memory_has_a_limit(apache: Host) -> None:
@@ -245,6 +258,29 @@ def test_the_current_release_alone_comes_up_after_a_reboot(apache: Host, playbil
     wait_until_up(apache)
     assert serving(apache) == now
     wait_until_alone(apache, now)
+
+
+def test_one_that_does_not_listen_is_ended(apache: Host, playbill: Example) -> None:
+    """Its processes are asked to leave; when their time is over they are killed."""
+    before = playbill.git("rev-parse", "HEAD")
+    deaf = (
+        HEALTH
+        + """
+import ctypes
+ctypes.CDLL(None).signal(15, ctypes.c_void_p(1))
+"""
+    )
+    playbill.commit({"shows/health.py": deaf}, "Listen to nobody")
+    configure(apache, app_web_server="apache", gunicorn_graceful_timeout=3)
+    apache.playbook("site.yml")
+    apache.playbook("deploy.yml")
+    now = serving(apache)
+    playbill.set_branch("staging", before)
+    for more in (1, 2):
+        apache.playbook("deploy.yml")
+        playbill.commit({"note.txt": f"{more}"}, "Add a note")
+        assert serving(apache) == now + more
+    assert now not in processes(apache)
 
 
 def test_a_host_moves_back(apache: Host, playbill: Example) -> None:

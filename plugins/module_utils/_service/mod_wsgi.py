@@ -14,6 +14,7 @@ import re
 import signal
 import time
 from contextlib import suppress
+from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -143,7 +144,7 @@ class ModWsgi:
         door = self._door_of(number)
         if door is None:
             raise GreenroomError(f"Release {number} is behind no door of Apache's.")
-        told = json.loads(read_file(self.described))
+        told = self._told()
         return Address(told["addresses"][door], told["port"])
 
     def forget(self) -> None:
@@ -154,6 +155,15 @@ class ModWsgi:
         for name in filter(str.isdigit, os.listdir(self.app.releases)):
             self._unmark(int(name))
         remove(self.described)
+
+    def _told(self) -> dict[str, Any]:
+        return dict(json.loads(read_file(self.described)))
+
+    @staticmethod
+    def _kill(processes: dict[int, int | None], numbers: set[int]) -> None:
+        for pid in [pid for pid, number in processes.items() if number in numbers]:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _path(self, door: str) -> str:
         return os.path.join(self.app.etc, f"door-{door}")
@@ -235,6 +245,8 @@ class ModWsgi:
             if here and not leaving:
                 return
             waited = time.monotonic() - began
+            if leaving and waited > self._told()["leaving"]:
+                self._kill(processes, leaving)  # as a service manager does
             if not processes and waited > BEGINNING:
                 raise GreenroomError(
                     f"Apache runs no processes for {self.app.name}: systemctl status apache2 says "

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -57,8 +58,9 @@ class Process:
             path.symlink_to(tree)
 
     def ask(self) -> tuple[str, bytes]:
-        said = []
-        body = self.door.answer({}, lambda status, _: said.append(status))
+        said, environ = [], dict[str, Any]()
+        body = self.door.answer(environ, lambda status, _: said.append(status))
+        assert environ["wsgi.errors"] is sys.stderr
         return said[0], b"".join(body)
 
 
@@ -151,6 +153,25 @@ def test_packages_are_those_of_the_virtualenv(
     assert sys.path == ["/usr/lib/python3", str(packages), str(tmp_path)]
     assert sys.prefix == sys.exec_prefix == str(tmp_path)
     assert sys.executable == f"{tmp_path}/bin/python"
+
+
+def test_all_that_is_said_goes_to_one_place() -> None:
+    told = """
+import importlib.machinery, importlib.util, os, sys
+loader = importlib.machinery.SourceFileLoader("door", sys.argv[1])
+module = importlib.util.module_from_spec(importlib.util.spec_from_loader("door", loader))
+loader.exec_module(module)
+sys.stdout = sys.stderr = None
+module.speak_plainly()
+print("printed", "Größe \\udc80")
+os.write(1, b"written")
+sys.stderr.write("and said\\n")
+"""
+    run = subprocess.run(
+        [sys.executable, "-c", told, DOOR], capture_output=True, encoding="utf-8", check=True
+    )
+    assert run.stdout == ""
+    assert run.stderr == "printed Größe \\udc80\nwrittenand said\n"
 
 
 def test_a_virtualenv_of_another_python_is_refused(script: ModuleType, tmp_path: Path) -> None:

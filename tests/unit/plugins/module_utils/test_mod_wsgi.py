@@ -70,6 +70,7 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     for number in (41, 42, 43, 44):
         os.makedirs(app.backstage(number))
     os.makedirs(app.etc)
+    Path(app.etc, "doors.json").write_text('{"leaving": 36}')
     monkeypatch.setattr(mod_wsgi, "GREEN_ROOM", str(tmp_path / "run" / "greenroom"))
     monkeypatch.setattr(mod_wsgi, "LOGS", str(tmp_path))
     monkeypatch.setattr("pwd.getpwnam", lambda _: SimpleNamespace(pw_uid=997))
@@ -156,6 +157,26 @@ def test_no_visitor_is_led_to_one_that_is_still_leaving(
     assert apache.is_slow == 0
 
 
+def test_one_that_does_not_leave_is_killed(
+    app: App, service: ModWsgi, apache: Apache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one is that does not listen to SIGTERM."""
+    Path(app.etc, "doors.json").write_text('{"leaving": 0}')
+    take_the_stage(app, service, 41)
+    take_the_stage(app, service, 42)
+    apache.is_slow = 10**6
+    killed = []
+
+    def kill(pid: int, number: int) -> None:
+        killed.append((apache.processes[pid][1], number))
+        apache.end(pid)
+
+    monkeypatch.setattr("os.kill", kill)
+    service.start(43)
+    assert killed == [(41, signal.SIGKILL)]
+    assert service.running() == [42, 43]
+
+
 def test_one_that_lost_its_way_gives_up_its_door(app: App, service: ModWsgi) -> None:
     """A run that died left it in the green room."""
     take_the_stage(app, service, 42)
@@ -229,7 +250,6 @@ def test_a_restart_is_new_processes(service: ModWsgi, apache: Apache) -> None:
 
 def test_where_it_can_be_asked(app: App, service: ModWsgi) -> None:
     told = {"addresses": {"a": "127.3.229.1", "b": "127.3.229.2"}, "port": 80}
-    assert not service.is_prepared()
     assert service.has_processes()
     Path(app.etc, "doors.json").write_text(json.dumps(told))
     assert service.is_prepared()
@@ -268,7 +288,6 @@ def test_a_process_that_died(service: ModWsgi, apache: Apache, tmp_path: Path) -
 
 
 def test_nothing_is_left_when_it_is_forgotten(app: App, service: ModWsgi, apache: Apache) -> None:
-    Path(app.etc, "doors.json").write_text("{}")
     take_the_stage(app, service, 42)
     service.start(43)
     service.forget()
