@@ -218,6 +218,10 @@ def test_a_deploy_ends_well_though_nobody_listens_any_more(pushes: Pushes) -> No
         os.killpg(gone.pid, 9)
     wait_for_the_lock(pushes.host, held=False)
     assert release_of(pushes.host) == before + 1
+    for _ in range(100):  # the branch follows when all of the deploy has ended
+        if pushes.branch() == tip:
+            break
+        time.sleep(0.1)
     assert "Everything up-to-date" in pushes.push(), "the branch names what serves"
     assert pushes.branch() == tip
 
