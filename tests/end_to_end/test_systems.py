@@ -91,6 +91,7 @@ def test_a_snapshot_and_the_way_back(site: Host) -> None:
 
 def test_apache_runs_it(site: Host, example: Example) -> None:
     """By the mod_wsgi that the system has for its Python."""
+    example.follow(site)  # after a boot it may have another address
     own = {**settings("localhost", site.address), "app_database": "postgresql"}
     site.inventory(site.last_inventory, **own, app_web_server="apache")
     site.playbook("site.yml")

@@ -16,6 +16,7 @@ LEAVING = 600  # seconds until one that leaves must be gone
 
 # What the launcher writes when it starts a release, and how gunicorn begins its lines.
 STARTS = "greenroom: starting "
+BOOTS = "Booting worker"
 _WHEN = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\]")
 TAIL = 2**18  # bytes of a log that are looked at
 
@@ -38,8 +39,15 @@ def read_end(path: str) -> str:
 
 
 def of_last_start(text: str) -> str:
-    """What a log has of the last start, and is telling."""
-    return telling_lines(text.rpartition(STARTS)[2].partition("\n")[2])
+    """What a log has of the last start, and is telling.
+
+    Where that has got no further than gunicorn itself, what crashes is only just started again:
+    then it is the start before.
+    """
+    starts = [start.partition("\n")[2] for start in text.split(STARTS)]
+    if len(starts) > 2 and BOOTS not in starts[-1] and BOOTS in starts[-2]:
+        del starts[-1]
+    return telling_lines(starts[-1])
 
 
 def written_since(text: str, since: float) -> str:

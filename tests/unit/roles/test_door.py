@@ -51,11 +51,14 @@ class Process:
 
     def lead(self, number: int | None) -> None:
         path = self.etc / "blog/door-a"
-        path.unlink(missing_ok=True)
-        if number:
+        if not number:
+            path.unlink(missing_ok=True)
+        else:
             tree = self.etc / "releases" / str(number)
             tree.mkdir(parents=True, exist_ok=True)
-            path.symlink_to(tree)
+            beside = path.with_suffix(".new")
+            beside.symlink_to(tree)
+            beside.replace(path)
 
     def ask(self) -> tuple[str, bytes]:
         said, environ = [], dict[str, Any]()
@@ -138,6 +141,16 @@ def test_a_way_that_leads_nowhere_is_none(process: Process) -> None:
     (process.etc / "blog/door-a").symlink_to(process.etc / "gone")
     assert process.door.tree() == ""
     assert process.ask()[0] == "503 Service Unavailable"
+
+
+def test_a_way_that_is_just_changed_calls_nobody_away(
+    process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = ["", "/srv/blog/releases/42", "/srv/blog/releases/43", ""]
+    other = type(process.door)("blog", "b")
+    monkeypatch.setattr(other, "tree", lambda: looks.pop(0))
+    assert other.is_for("/srv/blog/releases/42")
+    assert not other.is_for("/srv/blog/releases/42")
 
 
 def test_packages_are_those_of_the_virtualenv(

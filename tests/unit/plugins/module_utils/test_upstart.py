@@ -14,6 +14,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import write_file
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, upstart
+from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
+    of_last_start,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._service.upstart import (
     Instance,
     Upstart,
@@ -220,6 +223,15 @@ def test_the_logs_of_releases_that_are_gone(app: App) -> None:
         Path(upstart.LOGS, name).touch()
     Upstart(app).start(42)
     assert sorted(os.listdir(upstart.LOGS)) == sorted(kept)
+
+
+def test_what_crashes_and_was_only_just_started_again() -> None:
+    begin = "greenroom: starting blog, release 42\nStarting gunicorn\n"
+    crash = begin + "[7] Booting worker with pid: 8\nRuntimeError: Stage fright\n"
+    assert "Stage fright" in of_last_start(crash + begin)
+    assert "Stage fright" not in of_last_start(crash + begin + "[9] Booting worker with pid: 10\n")
+    assert of_last_start(begin) == "Starting gunicorn"
+    assert of_last_start("") == ""
 
 
 def test_the_releases_in_a_list_of_jobs() -> None:
