@@ -18,6 +18,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 )
 from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import (
+    OPEN_FILES,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
 from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
@@ -251,8 +254,6 @@ RENAMED = {
     f"nginx_{name}": f"web_server_{name}"
     for name in ("proxy_timeout", "serve_static", "retry_after", "extra")
 }
-
-OPEN_FILES_OF_APACHE = 8192  # apache2ctl: APACHE_ULIMIT_MAX_FILES
 
 # All that problems() looks at.
 NAMES = [
@@ -685,10 +686,10 @@ def _problems_of_mod_wsgi(settings: Mapping[str, Any]) -> list[str]:
             "mod_wsgi of the distribution has that one."
         ]
     files = settings.get("gunicorn_open_files", 0)
-    if server == "apache" and int(files) > OPEN_FILES_OF_APACHE:
+    if server == "apache" and int(files) > OPEN_FILES:
         return [
             f"gunicorn_open_files is {files}; with app_web_server apache it should be "
-            f"{OPEN_FILES_OF_APACHE} at most, which is what Debian's Apache itself may have open."
+            f"{OPEN_FILES} at most, which is what Debian's Apache itself may have open."
         ]
     return []
 

@@ -230,6 +230,23 @@ def test_what_is_killed_comes_back(apache: Host) -> None:
     assert not set(after) & set(before)
 
 
+def test_a_release_that_is_not_there_is_a_503(apache: Host) -> None:
+    """As when somebody took its way to the door by hand; nobody else answers in its place."""
+    now = serving(apache)
+    way = apache.shell("ls -d /etc/playbill/door-?").strip()
+    apache.shell(f"rm {way}")
+    for _ in range(600):
+        if not processes(apache):
+            break
+        time.sleep(0.1)
+    answer = apache.get("/")
+    apache.shell(f"ln -s {HOME}/releases/{now} {way}")
+    assert (answer.status, answer.headers["retry-after"]) == (503, "10")
+    assert "Back in a moment" in answer.text
+    wait_until_up(apache)
+    assert serving(apache) == now
+
+
 def test_status_says_how_it_is(apache: Host) -> None:
     assert f"release {serving(apache)} serves, healthy" in apache.playbook("status.yml").stdout
 

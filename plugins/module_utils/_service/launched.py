@@ -14,7 +14,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import rem
 STARTING = 120  # seconds until a release must listen
 LEAVING = 600  # seconds until one that leaves must be gone
 
-# What the launcher writes when it starts a release, and how gunicorn begins its lines.
+# What the launcher writes when it starts a release, what gunicorn writes when it gets as far as the
+# app, and how it begins its lines.
 STARTS = "greenroom: starting "
 BOOTS = "Booting worker"
 _WHEN = re.compile(r"\[(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d [+-]\d{4})\]")

@@ -33,6 +33,7 @@ DOORS = ("a", "b")
 GREEN_ROOM = "/run/greenroom"
 LOGS = "/var/log/apache2"
 PROGRAM = "apache2"
+OPEN_FILES = 8192  # that Apache, and so each of its processes, may have (apache2ctl)
 _STARTED = re.compile(r"^\[[^]]*\] \[(\d+)\] A process of Apache's begins$", re.MULTILINE)
 BEGINNING = 10  # seconds until Apache must have a process for the app
 

@@ -136,6 +136,13 @@ def test_a_release_that_cannot_be_loaded(
     assert process.told == [signal.SIGTERM]
 
 
+def test_when_to_come_back_is_said_by_apaches_site(script: ModuleType) -> None:
+    said: dict[str, str] = {}
+    environ = {"GREENROOM_RETRY_AFTER": "7"}
+    script.nobody(environ, lambda _, headers: said.update(headers))
+    assert said["Retry-After"] == "7"
+
+
 def test_a_way_that_leads_nowhere_is_none(process: Process) -> None:
     """As after a boot, for what was in the green room."""
     (process.etc / "blog/door-a").symlink_to(process.etc / "gone")
