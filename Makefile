@@ -4,7 +4,7 @@
 venv := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test check lint unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
+.PHONY: help demo demo-down secrets test test-all check lint unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -20,11 +20,16 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 	@tools/controller
 	@PATH=$(CURDIR)/$(venv):$$PATH tools/secrets $(environment)
 
-# What takes longest comes first, and many small ones last, so that no core waits for the other at the end.
-test: dev ## everything: lint, unit tests, and hosts that are really deployed to (an hour)
+# Groups of tests go to workers in the order of their files; those of tests/unit are short, and fill up the end.
+pytest = tools/engine $(venv)/pytest --verbose --durations=30 --numprocesses 3 --dist loadfile --no-loadscope-reorder
+
+test: dev ## the core, in half an hour: lint, unit tests, and every promise on hosts that are really deployed to
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint oldest
-	@tools/engine $(venv)/pytest tests/end_to_end tests/unit --verbose --durations=30 \
-	    --numprocesses 2 --dist loadfile --no-loadscope-reorder
+	@$(pytest) tests/end_to_end tests/unit -m "not extended"
+
+test-all: dev ## everything: that, every backend at length, every shape of a project, Ubuntu (two hours)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint oldest
+	@$(pytest) tests/end_to_end tests/unit
 
 check: dev ## the quick part: lint and unit tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
@@ -51,9 +56,8 @@ oldest: dev ## the unit tests, with the oldest ansible-core that we say we suppo
 	        --requirement requirements-oldest.txt && cp requirements-oldest.txt .cache/oldest/made-of; }
 	.cache/oldest/bin/pytest tests/unit --quiet --numprocesses 2
 
-systems: ## the whole way on Ubuntu 22.04 and 24.04, whose images come from Ubuntu's own packages
-	@tools/controller dev
-	@GREENROOM_SYSTEMS="ubuntu-22.04 ubuntu-24.04" tools/engine $(venv)/pytest tests/end_to_end/test_systems.py --verbose
+systems: dev ## the whole way on Debian 13, Ubuntu 22.04 and 24.04, whose images come from their own packages
+	@$(pytest) tests/end_to_end/test_systems.py
 
 faults: ## break deploys in every way, and see what is left: docs/reliability.md (two hours)
 	@tools/controller

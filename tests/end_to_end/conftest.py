@@ -1,6 +1,9 @@
 """Hosts for the end-to-end tests: bare ones, and copies of one that site.yml has provisioned.
 
-Every fixture that gives a host gives one to a module: its tests are a story, told in their order.
+Every fixture that gives a host gives one to a module. Where a test of a module builds on those
+before it, the module is marked as a story: one worker runs it in its order, and whoever asks for
+one of its tests gets those before it too. A module that is marked as extended is left to
+`make test-all`.
 """
 
 from __future__ import annotations
@@ -14,20 +17,15 @@ from pathlib import Path
 
 import pytest
 from example import Example, provision, settings
+from fleet import Fleet
 from host import CHECKOUT, Host, command, default_image, key
+from project import Project
 
 HERE = Path(__file__).parent
 #: tells the hosts of this checkout from those of another one that is tested on the same engine
 OURS = hashlib.sha256(str(CHECKOUT).encode()).hexdigest()[:4]
 #: what each running host is called in a report, to show its journal when a test fails
 running: dict[str, Host] = {}
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder, so that -m 'not end_to_end' leaves it out."""
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker("end_to_end")
 
 
 @pytest.hookimpl(wrapper=True)
@@ -64,14 +62,17 @@ def bare_image(tmp_path_factory: pytest.TempPathFactory) -> str:
 def start_host(request: pytest.FixtureRequest, bare_image: str) -> Iterator[Callable[..., Host]]:
     """Return a function that starts a host, as Host.start does; they go when the module ends.
 
-    Without a name, hosts are called after the module: checkout-a1b2-1, checkout-a1b2-2 …
+    Without a name, hosts are called after the module: checkout-a1b2-1, checkout-a1b2-2 …; and the
+    worker, since several may run tests of one module: checkout-a1b2-gw0-1.
     """
+    worker = os.environ.get("PYTEST_XDIST_WORKER", "")
     word = Path(request.node.name).stem.removeprefix("test_").replace("_", "-")
+    prefix = "-".join(part for part in (word, OURS, worker) if part)
     mine: list[Host] = []
 
     def start(name: str | None = None, kind: type[Host] = Host, **options: object) -> Host:
         options = {"image": bare_image, **options}
-        host = kind.start(name or f"{word}-{OURS}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
+        host = kind.start(name or f"{prefix}-{len(mine) + 1}", **options)  # type: ignore[arg-type]
         mine.append(host)
         running[host.name] = host
         return host
@@ -128,6 +129,24 @@ def playbill(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Example:
     example = Example.make(tmp_path_factory.mktemp("playbill"))
     example.publish(host)
     return example
+
+
+@pytest.fixture(scope="module")
+def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """Return the small project that takes any shape, on `host`; nothing of it is deployed."""
+    return Project.make(host, tmp_path_factory.mktemp("project"))
+
+
+@pytest.fixture(scope="module")
+def fleet(
+    start_host: Callable[..., Host],
+    provisioned_image: str,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Fleet:
+    """Return three hosts, a balancer and a database, prepared by site.yml."""
+    made = Fleet.make(start_host, provisioned_image, tmp_path_factory.mktemp("fleet"))
+    made.run("site.yml")
+    return made
 
 
 @pytest.fixture(scope="session")

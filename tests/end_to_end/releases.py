@@ -6,9 +6,8 @@ import json
 import re
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
-from example import Example
 from host import Host, Load
 
 HOME = "/srv/playbill"
@@ -26,6 +25,16 @@ NASTY = {
 }
 
 
+class Repository(Protocol):
+    """What a release is deployed from, by git (Example) or Mercurial (HgExample)."""
+
+    def set_branch(self, branch: str, revision: str, /) -> None:
+        """Have the tip of a branch be a version of the example, v1 to v6."""
+
+    def commit(self, files: dict[str, str], message: str, /) -> str:
+        """Write files, commit and push them; the hash of what came of it."""
+
+
 def configure(host: Host, **more: Any) -> None:
     """Have the host's playbooks use these settings too from now on."""
     path = host.last_inventory
@@ -35,10 +44,16 @@ def configure(host: Host, **more: Any) -> None:
     host.inventory(path, **{**kept, **more})
 
 
-def deploy(host: Host, example: Example, revision: str) -> None:
+def deploy(host: Host, example: Repository, revision: str) -> None:
     """Move the environment's branch, and deploy its tip."""
     example.set_branch("staging", revision)
     host.playbook("deploy.yml")
+
+
+def journal(host: Host) -> dict[int, dict[str, Any]]:
+    """The journal's entries, oldest first, by their numbers."""
+    entries = json.loads(host.run(["cat", f"{HOME}/journal.json"]).stdout)["releases"]
+    return {entry["number"]: entry for entry in entries}
 
 
 def serving(host: Host) -> int:
@@ -47,6 +62,20 @@ def serving(host: Host) -> int:
     found = re.search(r'name="playbill-release" content="(\d+)"', page)
     assert found, page
     return int(found[1])
+
+
+def stylesheet(host: Host) -> str:
+    """The address of the page's style sheet."""
+    found = re.search(r'href="(/static/playbill/playbill\.[0-9a-f]{12}\.css)"', host.get("/").text)
+    assert found
+    return found[1]
+
+
+def version(host: Host) -> str:
+    """The version of the example that answers."""
+    found = re.search(r'name="playbill-version" content="(\w+)"', host.get("/").text)
+    assert found
+    return found[1]
 
 
 def running(host: Host) -> list[int]:
@@ -79,6 +108,25 @@ def wait_until_alone(host: Host, number: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError(f"{running(host)} run, and only {number} should")
+
+
+def run_by_apache(host: Host) -> dict[int, list[int]]:
+    """The processes of each release that Apache itself runs, by mod_wsgi."""
+    listed = host.shell("ps -u playbill -o pid=,comm=").splitlines()
+    found: dict[int, list[int]] = {}
+    for pid, name in (line.split() for line in listed):
+        if match := re.fullmatch(r"release-(\d+)", name):
+            found.setdefault(int(match[1]), []).append(int(pid))
+    return found
+
+
+def wait_until_alone_in_apache(host: Host, number: int) -> None:
+    """Wait until release `number` alone has processes in Apache."""
+    for _ in range(600):
+        if list(run_by_apache(host)) == [number]:
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"{run_by_apache(host)} run, and only {number} should")
 
 
 def wait_until_up(host: Host) -> None:
@@ -131,7 +179,7 @@ print(len(b"x" * (int(sys.argv[1]) * {MIB})))
 
 def check_life_under_load(
     host: Host,
-    example: Example,
+    example: Repository,
     alone: Callable[[Host, int], None] = wait_until_alone,
 ) -> None:
     """A deploy, a rollback and another deploy, and no request fails.
@@ -163,8 +211,13 @@ application = get_wsgi_application()
 """
 
 
-def check_crash_at_import(host: Host, example: Example) -> None:
-    """A release that crashes in gunicorn alone, where no check can see it, never serves."""
+def check_crash_at_import(
+    host: Host, example: Repository, alone: Callable[[Host, int], None] = wait_until_alone
+) -> None:
+    """A release that crashes where visitors are answered, and no check can see it, never serves.
+
+    alone: waits until a release alone runs
+    """
     now = serving(host)
     example.set_branch("staging", "v3")
     example.commit({"playbill/wsgi.py": FRIGHT}, "Stage fright")
@@ -175,7 +228,7 @@ def check_crash_at_import(host: Host, example: Example) -> None:
     assert 'failed at "In the green room' in " ".join(run.stdout.split())
     assert f"Release {now} serves, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
-    wait_until_alone(host, now)
+    alone(host, now)
 
 
 def check_log_is_private(host: Host, path: str) -> None:

@@ -6,7 +6,6 @@ The tests of this module are one story on one host, told in their order.
 from __future__ import annotations
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,7 +19,9 @@ import pytest
 from example import Example, settings
 from host import Host, Load
 
-from tests.end_to_end.releases import FRIGHT, deploy, serving
+from tests.end_to_end.releases import FRIGHT, deploy, serving, stylesheet
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 HOME = "/srv/playbill"
 
@@ -54,13 +55,6 @@ def configure(host: Host, **more: Any) -> None:
     own = json.loads(path.read_text())["staging"]["hosts"][host.container]
     kept = {key: value for key, value in own.items() if key.startswith(("app_", "web_server_"))}
     host.inventory(path, **{**kept, **more})
-
-
-def stylesheet(host: Host) -> str:
-    """The address of the page's style sheet."""
-    found = re.search(r'href="(/static/playbill/playbill\.[0-9a-f]{12}\.css)"', host.get("/").text)
-    assert found
-    return found[1]
 
 
 def state(host: Host, unit: str) -> str:

@@ -19,13 +19,14 @@ import pytest
 from host import Host
 from project import HOME, Project
 
+pytestmark = pytest.mark.story
+
 BACKUPS = f"{HOME}/backups"
 
 
 @pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(project: Project) -> Project:
     """The project, and nothing deployed."""
-    project = Project.make(host, tmp_path_factory.mktemp("backups"))
     project.commit()
     project.configure()
     return project

@@ -15,6 +15,8 @@ import pytest
 from example import ON_HOST, Example
 from host import Host, PlaybookRun
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 TOKEN = "s3cret/t@ken:with#everything%20"
 BUILD = "/srv/playbill/build"
 

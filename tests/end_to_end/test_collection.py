@@ -15,6 +15,8 @@ import pytest
 from example import Example
 from host import Host, PlaybookRun, ansible_environment, command, recap_of
 
+pytestmark = pytest.mark.extended
+
 #: what is built must not hold: the checkout's own, tools, tests, what others leave in a checkout
 FOREIGN = [
     ".git/config",

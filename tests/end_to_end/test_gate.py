@@ -16,6 +16,8 @@ import pytest
 from example import ON_HOST, Example, settings
 from host import CHECKOUT, Host, Load, PlaybookRun, ansible_playbook, command, key
 
+pytestmark = pytest.mark.story
+
 BROWSER = '''\
 """What a visitor does, in a browser, wherever the site is."""
 

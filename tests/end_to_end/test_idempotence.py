@@ -11,6 +11,8 @@ import pytest
 from example import Example, settings
 from host import Host, PlaybookRun
 
+pytestmark = pytest.mark.story
+
 FETCH_HEAD = "/srv/playbill/build/repository/FETCH_HEAD"
 UNITS = ["nginx.service", "playbill@1.service", "ssh.service"]
 

@@ -19,13 +19,11 @@ import pytest
 from example import Example
 from host import CHECKOUT, Host, Load, ansible_environment
 
+from tests.end_to_end.releases import deploy, journal, stylesheet, version
+
+pytestmark = pytest.mark.story
+
 HOME = "/srv/playbill"
-
-
-def journal(host: Host) -> dict[int, dict[str, Any]]:
-    """The journal's entries by their numbers."""
-    entries = json.loads(host.run(["cat", f"{HOME}/journal.json"]).stdout)["releases"]
-    return {entry["number"]: entry for entry in entries}
 
 
 def serving(host: Host) -> int:
@@ -40,13 +38,6 @@ def serving(host: Host) -> int:
         == f"/run/playbill/{number}.sock"
     )
     return number
-
-
-def version(host: Host) -> str:
-    """The version of the example that answers."""
-    found = re.search(r'name="playbill-version" content="(\w+)"', host.get("/").text)
-    assert found
-    return found[1]
 
 
 def on_disk(host: Host) -> set[int]:
@@ -122,19 +113,6 @@ def announce(host: Host, title: str) -> None:
         },
     )
     assert connection.getresponse().status == 302
-
-
-def stylesheet(host: Host) -> str:
-    """The address of the page's style sheet."""
-    found = re.search(r'href="(/static/playbill/playbill\.[0-9a-f]{12}\.css)"', host.get("/").text)
-    assert found
-    return found[1]
-
-
-def deploy(host: Host, example: Example, revision: str) -> None:
-    """Move the environment's branch, and deploy its tip."""
-    example.set_branch("staging", revision)
-    host.playbook("deploy.yml")
 
 
 def test_nothing_serves_yet(host: Host) -> None:

@@ -16,6 +16,8 @@ from example import Example
 from host import Host
 from moments import KILL_THE_CONTROLLER, Running, at, elsewhere, one_line, run, wait_until
 
+pytestmark = pytest.mark.story
+
 HOME = "/srv/playbill"
 LOCK = f"{HOME}/lock.json"
 STEP = f"{LOCK}.step"

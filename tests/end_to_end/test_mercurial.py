@@ -8,10 +8,7 @@ of its own. The tests of this module are one story on one host, told in their or
 from __future__ import annotations
 
 import json
-import os
 import re
-import shlex
-import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -19,11 +16,14 @@ from typing import Any
 import pytest
 from example import ON_HOST as GIT_ON_HOST
 from example import Example, settings
-from host import CHECKOUT, Host, Load, PlaybookRun, ansible_playbook, command, key
+from host import Host, Load, PlaybookRun, ansible_playbook
+
+from tests.end_to_end.mercurial import ON_HOST, HgExample
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 HOME = "/srv/playbill"
 BUILD = f"{HOME}/build"
-ON_HOST = "/srv/hg/playbill"
 TOKEN = "s3cret/t@ken:with#everything%20"
 
 # Mercurial's own web server behind TLS and basic authentication, with what is in /root.
@@ -55,19 +55,16 @@ class Story:
     """One host, and somebody who works on the site with Mercurial."""
 
     def __init__(self, host: Host, example: Example, folder: Path) -> None:
-        self.host, self.example, self.work = host, example, folder / "work"
-        self.inventory, self.hgrc = folder / "live", folder / "hgrc"
-        ssh = shlex.join(["ssh", *host.ssh_options, "-i", str(key())])
-        self.hgrc.write_text(f"[ui]\nusername = Ada\nssh = {ssh}\n")
-        self.env = {**os.environ, "HGRCPATH": str(self.hgrc)}
-        self.pushed_to = f"ssh://deploy@{host.address}/{ON_HOST}"
+        self.host, self.repository = host, HgExample(host, example, folder)
+        self.inventory = folder / "live"
+        self.hg, self.push = self.repository.hg, self.repository.push
         self.settings = {
             **settings("localhost", host.address),
             "app_source_control": "hg",
             "app_repository": ON_HOST,
             "app_migration_check": "warn",
             "app_keep_releases": 30,
-            "checkout_controller_repository": self.pushed_to,
+            "checkout_controller_repository": self.repository.pushed_to,
         }
         self.write()
 
@@ -83,12 +80,13 @@ class Story:
 
     def run(self, playbook: str | Path, *arguments: str, check: bool = True) -> PlaybookRun:
         """Run a playbook as that person."""
-        env = {"HGRCPATH": str(self.hgrc)}
+        env = {"HGRCPATH": str(self.repository.hgrc)}
         return ansible_playbook(self.inventory, playbook, *arguments, check=check, env=env)
 
     def prepare(self, *arguments: str) -> PlaybookRun:
         """Prepare the host to fetch."""
-        return self.host.prepare("checkout", *arguments, env={"HGRCPATH": str(self.hgrc)})
+        env = {"HGRCPATH": str(self.repository.hgrc)}
+        return self.host.prepare("checkout", *arguments, env=env)
 
     def deploy(self, *arguments: str, check: bool = True) -> PlaybookRun:
         """Deploy, older revisions too: what becomes of their migrations is another story."""
@@ -125,31 +123,14 @@ class Story:
         """Its local number there."""
         return self.remote("log", "--rev", rev, "--template", "{rev}")
 
-    def hg(self, *arguments: str) -> str:
-        """Run Mercurial in the working copy."""
-        return command("hg", "-R", self.work, *arguments, env=self.env).stdout.strip()
-
     def commit(self, version: str, message: str, **files: str) -> str:
         """Commit a version of the example with other files, and push that; the hash."""
-        for entry in self.work.iterdir():
-            if entry.name not in (".hg", ".hgtags"):
-                shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
-        self.example.git(f"--work-tree={self.work}", "checkout", "--force", version, "--", ".")
-        for name, text in files.items():
-            (self.work / name).write_text(text)
-        self.hg("addremove", "--quiet")
-        self.hg("commit", "--message", message)
-        self.push()
-        return self.hg("log", "--rev", ".", "--template", "{node}")
-
-    def push(self, *arguments: str) -> None:
-        """Send all that there is."""
-        push = ("hg", "-R", str(self.work), "push", "--new-branch", *arguments, self.pushed_to)
-        assert command(*push, check=False, env=self.env).returncode in (0, 1)  # 1: it has all
+        self.repository.put(version)
+        return self.repository.commit(files, message)
 
     def go_to(self, branch: str) -> None:
         """Work on a branch, from what the repository has of it."""
-        self.hg("pull", self.pushed_to)
+        self.hg("pull", self.repository.pushed_to)
         self.hg("update", "--clean", branch)
 
     def entry(self) -> dict[str, Any]:
@@ -181,7 +162,6 @@ class Story:
 
 @pytest.fixture(scope="module")
 def story(host: Host, playbill: Example, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    command(CHECKOUT / "tools" / "packages", "mercurial")
     return Story(host, playbill, tmp_path_factory.mktemp("mercurial"))
 
 
@@ -213,17 +193,16 @@ def test_hg_asked_for_on_a_git_repository(story: Story) -> None:
 
 def test_git_asked_for_on_a_repository_of_mercurial(story: Story) -> None:
     """On the host, and where the controller merges."""
-    story.host.run(["install", "-d", "-o", "deploy", str(Path(ON_HOST).parent)])
-    story.host.run(["hg", "init", ON_HOST], user="deploy")
-    command("hg", "init", story.work)
+    story.repository.make(story.host)
     story.hg("debugbuilddag", "+42")  # so that local numbers are beyond those of releases
     story.hg("update", "tip")
     story.hg("branch", "live")
     story.push()
     story.write(app_source_control="git")
     assert is_of(ON_HOST, "git", "hg") in story.refuse()
-    story.write(app_source_control="git", checkout_controller_repository=str(story.work))
-    assert f"app_source_control is git, and {story.work} is a repository of hg" in story.refuse(
+    ours = str(story.repository.work)
+    story.write(app_source_control="git", checkout_controller_repository=ours)
+    assert f"app_source_control is git, and {ours} is a repository of hg" in story.refuse(
         "-e", "merge=staging"
     )
     story.write()

@@ -15,6 +15,8 @@ import pytest
 from example import ON_HOST, Example
 from host import Host, PlaybookRun, ansible_playbook, key
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 
 class Story:
     """One host, on which release 1 serves, and somebody who merges."""

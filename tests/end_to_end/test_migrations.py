@@ -13,6 +13,8 @@ import pytest
 from host import Host, Load, PlaybookRun
 from project import HOME, Project
 
+pytestmark = pytest.mark.story
+
 # What each release's migration does, and the fields of a note after it.
 RELEASES: list[tuple[str, list[str]]] = [
     ("", []),

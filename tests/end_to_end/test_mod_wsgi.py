@@ -23,10 +23,14 @@ from tests.end_to_end.releases import (
     check_life_under_load,
     configure,
     deploy,
+    run_by_apache,
     serving,
     wait_until_up,
 )
 from tests.end_to_end.releases import running as run_by_gunicorn
+from tests.end_to_end.releases import wait_until_alone_in_apache as wait_until_alone
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 #: a health page that tells what it sees, waits, and takes memory, when asked
 HEALTH = """
@@ -55,25 +59,6 @@ def health(request):
     time.sleep(float(request.GET.get("sleep", "0")))
     return HttpResponse(str(len(b"x" * int(request.GET.get("take", "2")))))
 """
-
-
-def processes(host: Host) -> dict[int, list[int]]:
-    """The processes of each release that Apache runs."""
-    listed = host.shell("ps -u playbill -o pid=,comm=").splitlines()
-    found: dict[int, list[int]] = {}
-    for pid, name in (line.split() for line in listed):
-        if match := re.fullmatch(r"release-(\d+)", name):
-            found.setdefault(int(match[1]), []).append(int(pid))
-    return found
-
-
-def wait_until_alone(host: Host, number: int) -> None:
-    """Wait until release `number` alone has processes."""
-    for _ in range(600):
-        if list(processes(host)) == [number]:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{processes(host)} run, and only {number} should")
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +90,7 @@ def test_a_deploy_moves_it_into_apache(apache: Host) -> None:
         apache.playbook("deploy.yml")
         assert serving(apache) == 2
     assert load.failures == 0, str(load)
-    assert list(processes(apache)) == [2]
+    assert list(run_by_apache(apache)) == [2]
     assert run_by_gunicorn(apache) == [], "nothing is served twice"
     assert apache.shell("find /etc/systemd/system -name 'playbill@*'") == ""
 
@@ -219,11 +204,11 @@ def test_a_crash_at_import_never_serves(
 
 def test_what_is_killed_comes_back(apache: Host) -> None:
     now = serving(apache)
-    before = processes(apache)[now]
+    before = run_by_apache(apache)[now]
     apache.run(["kill", "-KILL", *map(str, before)])
     wait_until_up(apache)
     for _ in range(100):
-        if len(after := processes(apache).get(now, [])) == len(before):
+        if len(after := run_by_apache(apache).get(now, [])) == len(before):
             break
         time.sleep(0.1)
     assert len(after) == 3
@@ -236,7 +221,7 @@ def test_a_release_that_is_not_there_is_a_503(apache: Host) -> None:
     way = apache.shell("ls -d /etc/playbill/door-?").strip()
     apache.shell(f"rm {way}")
     for _ in range(600):
-        if not processes(apache):
+        if not run_by_apache(apache):
             break
         time.sleep(0.1)
     answer = apache.get("/")
@@ -297,7 +282,7 @@ ctypes.CDLL(None).signal(15, ctypes.c_void_p(1))
         apache.playbook("deploy.yml")
         playbill.commit({"note.txt": f"{more}"}, "Add a note")
         assert serving(apache) == now + more
-    assert now not in processes(apache)
+    assert now not in run_by_apache(apache)
 
 
 def test_a_host_moves_back(apache: Host, playbill: Example) -> None:
@@ -307,7 +292,7 @@ def test_a_host_moves_back(apache: Host, playbill: Example) -> None:
     assert apache.get("/").headers["server"] == "nginx"
     assert serving(apache) == now
     assert run_by_gunicorn(apache) == [now]
-    assert processes(apache) == {}
+    assert run_by_apache(apache) == {}
     with Load(apache) as load:
         deploy(apache, playbill, "v6")
         apache.playbook("rollback.yml")

@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 from host import ansible_environment, command
 
+pytestmark = pytest.mark.extended
+
 
 @pytest.mark.usefixtures("bare_image")
 def test_the_default_scenario(checkout: Path) -> None:

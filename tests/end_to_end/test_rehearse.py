@@ -15,6 +15,8 @@ import pytest
 from host import Host, PlaybookRun, ansible_playbook
 from project import HOME, Project
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 BACKUPS = f"{HOME}/backups"
 #: what is in live's rows, and to be on no disk of staging
 SECRET = "ada.lovelace@example.com"

@@ -17,6 +17,8 @@ import pytest
 from example import Example
 from host import Answer, Host, PlaybookRun
 
+pytestmark = pytest.mark.story
+
 SECRETS = {
     "SECRET_KEY": "first-night-nobody-may-read-this-0451",
     "MAIL_PASSWORD": "pa\"ss'w$ord#nobody-may-read-this\\n",

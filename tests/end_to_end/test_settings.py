@@ -9,14 +9,9 @@ import json
 import shutil
 
 import pytest
-from host import Host
 from project import HOME, SETTINGS, SITE, Project
 
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed."""
-    return Project.make(host, tmp_path_factory.mktemp("settings"))
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 
 def test_warnings_of_the_check_are_shown(project: Project) -> None:

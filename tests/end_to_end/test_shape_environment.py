@@ -10,8 +10,9 @@ import hashlib
 import json
 
 import pytest
-from host import Host
 from project import Project
+
+pytestmark = pytest.mark.extended
 
 PEM = f"-----BEGIN PRIVATE KEY-----\n{25 * (8 * 'MIIEvQ+/' + chr(10))}-----END PRIVATE KEY-----\n"
 
@@ -108,9 +109,8 @@ urlpatterns = [path("", lambda request: JsonResponse(digests()))]
 
 
 @pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(project: Project) -> Project:
     """A release that runs with all of the values."""
-    project = Project.make(host, tmp_path_factory.mktemp("environment"))
     project.commit(FILES)
     project.deploy(
         app_env=VALUES,

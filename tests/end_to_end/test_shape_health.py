@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from host import Host
 from project import URLS, Project
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 UP = URLS + 'urlpatterns.append(path("up/", lambda request: HttpResponse(status=204)))\n'
 HTTPS = "SECURE_SSL_REDIRECT = True\n"
 BELIEVE = 'SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")\n'
-
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed."""
-    return Project.make(host, tmp_path_factory.mktemp("health"))
 
 
 def test_a_status_of_its_own(project: Project) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from host import Host
 from project import HOME, Project
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 MOMENTS = [
     "before_build",
@@ -35,9 +36,8 @@ HOOK = """\
 
 
 @pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(project: Project) -> Project:
     """The project, its hooks beside the inventory, and nothing deployed."""
-    project = Project.make(host, tmp_path_factory.mktemp("hooks"))
     hooks = project.inventory.parent / "hooks"
     hooks.mkdir()
     for moment in MOMENTS:

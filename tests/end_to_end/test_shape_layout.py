@@ -7,8 +7,9 @@ import os
 from typing import Any
 
 import pytest
-from host import Host
 from project import HOME, MANAGE, SETTINGS, SITE, URLS, WSGI, Project
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 # A second database, with a model and migrations of its own, in a folder that the repository seeds;
 # and a check that wants a folder to be there.
@@ -94,12 +95,6 @@ IN_SRC: dict[str, Any] = {
     "app_shared_paths": ["media/", "src/db.sqlite3", "src/data", "src/var/cache/"],
     "app_databases": ["default", "archive"],
 }
-
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed. The tests are one story, told in their order."""
-    return Project.make(host, tmp_path_factory.mktemp("layout"))
 
 
 def archive(project: Project, query: str = "") -> dict[str, str | int]:

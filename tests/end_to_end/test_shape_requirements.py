@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from host import Host, PlaybookRun
+from host import PlaybookRun
 from project import HOME, PLAIN, Project
+
+pytestmark = pytest.mark.story
 
 PROJECTS = Path(__file__).parent / "projects"
 
@@ -21,12 +23,6 @@ INCLUDES = {
     "requirements/more/dates.txt": "isodate\n",
     "requirements/pins.txt": "isodate==0.6.1\n",
 }
-
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed. The tests are one story, told in their order."""
-    return Project.make(host, tmp_path_factory.mktemp("requirements"))
 
 
 def packages(project: Project) -> dict[str, str]:

@@ -7,8 +7,9 @@ handover, whatever way the settings name the file.
 from __future__ import annotations
 
 import pytest
-from host import Host
 from project import HOME, Project
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 #: {what it is: (lines of the settings, the database, the path to add to app_shared_paths)}
 SHAPES = {
@@ -37,12 +38,6 @@ SHAPES = {
         "uri.db",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed."""
-    return Project.make(host, tmp_path_factory.mktemp("sqlite"))
 
 
 def commit(project: Project, settings: str) -> None:

@@ -6,19 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from host import Host
 from project import HOME, SETTINGS, Project
+
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 PROJECTS = Path(__file__).parent / "projects"
 
 CSS = "body { color: #123456 }\n"
 FOR_EVER = "max-age=31536000"
-
-
-@pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and nothing deployed. The tests are one story, told in their order."""
-    return Project.make(host, tmp_path_factory.mktemp("static"))
 
 
 def assert_css_is_served(project: Project) -> None:

@@ -13,6 +13,8 @@ import pytest
 from example import Example
 from host import Host, Load, PlaybookRun, ansible_playbook
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 PAGES = [
     {"path": "/", "contains": 'name="playbill-version"', "headers": {"Content-Type": "text/html"}},
     {

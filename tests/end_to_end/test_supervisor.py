@@ -29,6 +29,8 @@ from tests.end_to_end.releases import (
     wait_until_up,
 )
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 
 def programs(host: Host) -> dict[str, str]:
     """The states of supervisor's programs, as supervisorctl shows them."""

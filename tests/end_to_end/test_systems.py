@@ -1,13 +1,11 @@
 """The whole way on other systems: from a bare host to releases that come, go and outlive a boot.
 
 The other modules have Debian 12. What differs is in the versions of everything: Python, systemd,
-nginx, PostgreSQL, git. Debian 13 is always tried; GREENROOM_SYSTEMS="ubuntu-22.04 ubuntu-24.04"
-tries those instead, as `make systems` does.
+nginx, PostgreSQL, git.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 import pytest
@@ -16,7 +14,9 @@ from fleet import release_of
 from host import Host, Load, default_image
 from moments import one_line
 
-SYSTEMS = os.environ.get("GREENROOM_SYSTEMS", "debian-13").split()
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
+SYSTEMS = ["debian-13", "ubuntu-22.04", "ubuntu-24.04"]
 
 
 @pytest.fixture(scope="module", params=SYSTEMS)

@@ -12,6 +12,8 @@ import pytest
 from example import Example, settings
 from host import Host, Load
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 HOME = "/srv/playbill"
 
 # Each release would have a database, or a folder of uploads, of its own.

@@ -12,6 +12,8 @@ import pytest
 from example import ON_HOST, Example
 from host import Host
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 FIRST, SECOND = "playbill", "matinee"
 
 

@@ -33,24 +33,9 @@ from tests.end_to_end.releases import (
     wait_until_alone,
     wait_until_up,
 )
+from tests.end_to_end.upstart_host import UpstartHost, upstart_image
 
-STAND_IN = Path(__file__).parent / "upstart"
-
-
-class UpstartHost(Host):
-    """A host with the stand-in for upstart as its first process."""
-
-    def _boot_state(self) -> str:
-        listed = command("docker", "exec", self.container, "initctl", "list", check=False).stdout
-        if "ssh start/running" in listed and "rc stop/waiting" in listed:
-            return "running"
-        time.sleep(0.1)
-        return listed
-
-    def journal(self, lines: int = 60) -> str:
-        """The ends of all logs of jobs."""
-        tail = f"tail --lines={lines} /var/log/upstart/*.log"
-        return command("docker", "exec", self.container, "sh", "-c", tail, check=False).stdout
+pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 
 def jobs(host: Host) -> dict[str, str]:
@@ -66,10 +51,7 @@ def host(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Host:
     """A host under upstart that was prepared before, under systemd; that spares half a minute."""
-    image = f"{provisioned_image.replace('provisioned', 'upstart')}"
-    base = f"--build-arg=BASE={provisioned_image}"
-    command("docker", "build", "--quiet", "--tag", image, base, STAND_IN)
-    host = start_host(kind=UpstartHost, image=image)
+    host = start_host(kind=UpstartHost, image=upstart_image(provisioned_image))
     known = settings("localhost", host.address)
     host.inventory(tmp_path_factory.mktemp("inventory") / "staging", **known)
     return host

@@ -15,6 +15,8 @@ import pytest
 from example import ON_HOST, Example
 from host import CHECKOUT, Host, PlaybookRun, ansible_environment, command, recap_of
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 VAULT = "group_vars/live/vault.yml"
 
 

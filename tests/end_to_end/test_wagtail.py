@@ -16,6 +16,8 @@ import pytest
 from host import CHECKOUT, Host, command
 from project import Project
 
+pytestmark = [pytest.mark.extended, pytest.mark.story]
+
 WAGTAIL = "wagtail==7.0.*"
 
 # Secrets stay in app_env; the file says where the settings find them.
