@@ -1023,17 +1023,17 @@ FAULTS = [
     Fault("300 releases in a row", "record", lambda site: many(site), "new"),
 ]
 
-#: what make test tries, and with which database: something at every step from the build on. What
-#: breaks before that changes nothing, and is in test_lock.py and test_checkout.py.
+#: What make test tries, and with which database: each thing that can break, at every step from the
+#: build on. What breaks before that changes nothing, and is in test_lock.py and test_checkout.py;
+#: releases that do not start are in test_life.py.
 QUICK = {
-    ("deploy: connection cut during", "build"): "sqlite",
-    ("deploy: controller killed during", "prepare"): "postgresql",
+    ("package index away", "build"): "sqlite",
+    ("disk full", "prepare"): "sqlite",
     ("database stopped during", "migrate"): "postgresql",
-    ("the app crashes when it is imported", "prove"): "postgresql",
-    ("deploy: controller killed after", "hand over"): "sqlite",
+    ("host rebooted after", "hand over"): "postgresql",
     ("rollback: controller killed after", "decide"): "postgresql",
     ("rollback: step killed during", "reverse"): "sqlite",
-    ("rollback: controller killed during", "record"): "sqlite",
+    ("deploy: controller killed during", "record"): "sqlite",
 }
 
 

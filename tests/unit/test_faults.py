@@ -8,8 +8,8 @@ from faults import DATABASES, DEPLOY, FAULTS, PAGE, QUICK, ROLLBACK, first_cells
 
 def test_the_quick_part_has_every_step_that_changes_something() -> None:
     quick = wanted(quick=True)
-    before = {"begin", "fetch", "make", "choose"}
-    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"} - before
+    elsewhere = {"begin", "fetch", "make", "choose", "prove"}
+    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"} - elsewhere
     assert {database for _, database in quick} == set(DATABASES)
     assert len(quick) == len(QUICK), "each of them is a fault"
 
