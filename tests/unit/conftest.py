@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _command
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 
 DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
@@ -60,21 +64,44 @@ def _nobody_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "chown", lambda *_, **__: None)
 
 
-@pytest.fixture(scope="session")
-def mercurial() -> None:
-    """Mercurial on this machine, which not everybody has."""
+@pytest.fixture(scope="module")
+def mercurial() -> Iterator[str]:
+    """Mercurial on this machine, which not everybody has; its program, and not what is on PATH.
+
+    There, ``hg`` is chg, which comes with Mercurial and has a server of Mercurial's do what it is
+    told: two thirds of a command's time are Python's start, and these tests give six hundred.
+    """
     packages = Path(__file__).parents[2] / "tools/packages"
     subprocess.run([packages, "mercurial"], check=True, stdin=subprocess.DEVNULL)
+    program = shutil.which("hg", path=_command.PATH)
+    assert program
+    # A socket's path may be 107 characters long, and pytest's folders are longer.
+    with tempfile.TemporaryDirectory(prefix="hg-") as folder, pytest.MonkeyPatch.context() as patch:
+        server = {"CHGHG": program, "CHGSOCKNAME": f"{folder}/server"}
+        words = " ".join(f"{name}={value}" for name, value in server.items())
+        client = Path(folder, "hg")
+        client.write_text(f'#!/bin/sh\n{words} exec {shutil.which("chg") or program} "$@"\n')
+        client.chmod(0o755)
+        patch.setattr(_command, "PATH", f"{folder}:{_command.PATH}")
+        patch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+        yield program
+        # Servers with other settings are beside it: each goes when its socket is gone.
+        subprocess.run([client, "--kill-chg-daemon"], capture_output=True, check=False)
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> App:
+def prepared_app(root: Path) -> App:
     """The app ``blog`` on a host that was prepared for it; its two users are whoever runs this."""
-    app = App("blog", root=str(tmp_path))
+    app = App("blog", root=str(root))
     app.user = app.builder = ME
     for room in (app.releases, app.venvs, app.shared, app.build, app.etc, app.run):
         os.makedirs(room)
     return app
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    """The app ``blog`` on a host of its own."""
+    return prepared_app(tmp_path)
 
 
 @pytest.fixture(scope="session", params=DJANGOS)

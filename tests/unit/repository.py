@@ -78,8 +78,7 @@ class HgRepository:
         for name, content in files.items():
             (self.work / name).parent.mkdir(parents=True, exist_ok=True)
             (self.work / name).write_text(content)
-        self.hg("addremove", "--quiet")
-        self.hg("commit", "--message", message)
+        self.hg("commit", "--quiet", "--addremove", "--message", message)
         return self.node(".")
 
     def branch(self, name: str, start: str) -> None:

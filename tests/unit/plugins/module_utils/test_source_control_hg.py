@@ -313,7 +313,7 @@ def test_asking_without_fetching(shared: HgRepository, tmp_path: Path) -> None:
 
 
 def test_a_fetch_that_was_killed(
-    shared: HgRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mercurial: str, shared: HgRepository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half-way through it, with what it has written still to be taken back."""
     source = Mercurial(str(tmp_path / "fetched"), ME)
@@ -322,7 +322,7 @@ def test_a_fetch_that_was_killed(
         "import os, time\ndef stop(**_):\n    open(os.environ['THERE'], 'w')\n    time.sleep(60)\n"
     )
     subprocess.run(["hg", "init", source.path], check=True)
-    pull = ["hg", "-R", source.path, "pull", "--config", f"hooks.pretxnclose={stop}"]
+    pull = [mercurial, "-R", source.path, "pull", "--config", f"hooks.pretxnclose={stop}"]
     there = tmp_path / "there"
     environment = {**os.environ, "THERE": str(there)}
     with subprocess.Popen([*pull, str(shared.work)], env=environment) as killed:

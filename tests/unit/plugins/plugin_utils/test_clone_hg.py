@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,17 @@ from tests.unit.repository import HgRepository, Repository
 pytestmark = pytest.mark.usefixtures("mercurial")
 
 
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where home is; one for all, since another place is another server of Mercurial's."""
+    return tmp_path_factory.mktemp("home") / "ada"
+
+
 @pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Mercurial as somebody has it: with a name, and settings that would be in the way."""
-    folder = tmp_path / "home"
+    folder = place
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     (folder / ".hgrc").write_text(
         "[ui]\nusername = Ada\nmerge = false\nverbose = true\n[defaults]\nlog = --graph\n"
