@@ -2,9 +2,13 @@
 # The commands that a user types on a working day are ansible-playbook's: see README.md.
 
 venv := .venv/bin
+# Those unit tests in which Ansible has a part: its plugins, its templates, its programs, its way of calling a module.
+with_ansible := $(addprefix tests/unit/, plugins/action plugins/callback plugins/filter plugins/plugin_utils/test_settings.py \
+    plugins/module_utils/test_backup_program.py plugins/module_utils/test_module.py plugins/modules/test_backup_program.py \
+    roles test_secrets.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down secrets test test-all check lint unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
+.PHONY: help demo demo-down secrets test test-all check lint lint-playbooks lint-code unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
 
 help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,21 +28,27 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 pytest = tools/engine $(venv)/pytest --verbose --durations=30 --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: dev ## the core, in half an hour: lint, unit tests, and every promise on hosts that are really deployed to
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint oldest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks oldest lint-code
 	@$(pytest) tests/end_to_end tests/unit -m "not extended"
 
 test-all: dev ## everything: that, every backend at length, every shape of a project, Ubuntu (two hours)
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint oldest
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks oldest lint-code
 	@$(pytest) tests/end_to_end tests/unit
 
 check: dev ## the quick part: lint and unit tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks unit lint-code
 
 lint: dev ## what machines can say about the code
-	$(venv)/yamllint --strict .
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks lint-code
+
+lint-playbooks: dev
 	ANSIBLE_INVENTORY=tests/unit/inventory NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
-# It says that deploy.yml cannot be loaded: it can with the other inventory, as above.
+# Those that work on both environments want both. Of deploy.yml, which promote.yml imports, it says that it
+# cannot be loaded: it can with the other inventory, as above.
 	ANSIBLE_INVENTORY=tests/unit/inventory_of_both NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q playbooks/promote.yml playbooks/rehearse.yml
+
+lint-code: dev
+	$(venv)/yamllint --strict .
 	$(venv)/ruff check --quiet
 	$(venv)/ruff format --check --quiet
 	$(venv)/mypy
@@ -47,14 +57,16 @@ lint: dev ## what machines can say about the code
 	tools/shell-files | xargs shellcheck
 
 unit: dev ## the tests that need no host
-	$(venv)/pytest tests/unit --quiet --numprocesses 2
+	$(venv)/pytest tests/unit --quiet --numprocesses 2 --dist worksteal
 
-oldest: dev ## the unit tests, with the oldest ansible-core that we say we support
+# The rest imports nothing but the standard library and itself, and was tested by `make unit`, in the same Python:
+# a unit test holds this list to what there is.
+oldest: dev ## the unit tests that go through Ansible, with the oldest ansible-core that we say we support
 	@cmp -s requirements-oldest.txt .cache/oldest/made-of || { \
 	    rm -rf .cache/oldest && $(venv)/python -m venv .cache/oldest && \
 	    .cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
 	        --requirement requirements-oldest.txt && cp requirements-oldest.txt .cache/oldest/made-of; }
-	.cache/oldest/bin/pytest tests/unit --quiet --numprocesses 2
+	.cache/oldest/bin/pytest $(with_ansible) --quiet --numprocesses 2 --dist worksteal
 
 systems: dev ## the whole way on Debian 13, Ubuntu 22.04 and 24.04, whose images come from their own packages
 	@$(pytest) tests/end_to_end/test_systems.py

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import pwd
 import shutil
@@ -106,17 +107,31 @@ def app(tmp_path: Path) -> App:
 
 @pytest.fixture(scope="session", params=DJANGOS)
 def venv(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A virtualenv with one Django. It fails, and is not left out, where there is no index."""
-    folder = tmp_path_factory.mktemp("django") / "venv"
+    """A virtualenv with one Django. It fails, and is not left out, where there is no index.
+
+    It is made once for all workers of ``pytest -n``, and so is Django's bytecode.
+    """
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine
+    folder = shared / f"django-{request.param}"
+    with (shared / "django.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            make_virtualenv(folder, DJANGOS[request.param])
+            (folder / "complete").touch()
+    return folder
+
+
+def make_virtualenv(folder: Path, requirement: str) -> None:
+    """Make a virtualenv with one package in it."""
     environment = dict(os.environ)
     if os.path.exists(CERTIFICATES):
         environment["UV_SYSTEM_CERTS"] = "1"  # what the machine trusts, uv trusts
     for command in (
-        ["venv", "--python", sys.executable, str(folder)],
-        ["pip", "install", "--python", str(folder / "bin/python"), DJANGOS[request.param]],
+        ["venv", "--clear", "--python", sys.executable, str(folder)],
+        ["pip", "install", "--python", str(folder / "bin/python"), requirement],
     ):
         done = subprocess.run(
             [UV, *command, "--quiet"], env=environment, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
-    return folder

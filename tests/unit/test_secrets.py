@@ -13,6 +13,7 @@ import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 
 ROOT = Path(__file__).parents[2]
+PASSWORD = ".secrets/vault-password"
 
 
 class Checkout:
@@ -49,6 +50,22 @@ def checkout(tmp_path: Path) -> Checkout:
     return Checkout(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def encrypted(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """One with both vaults, which are made once: each is a start of Ansible."""
+    checkout = Checkout(tmp_path_factory.mktemp("encrypted"))
+    for environment in ("staging", "live"):
+        checkout.run("tools/secrets", environment)
+    return checkout
+
+
+def with_vaults(checkout: Checkout, encrypted: Checkout, *environments: str) -> None:
+    """Give a checkout some of those vaults, and their password."""
+    for name in (PASSWORD, *(f"group_vars/{e}/vault.yml" for e in environments)):
+        (checkout.path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(encrypted.path / name, checkout.path / name)
+
+
 def test_a_vault_of_fresh_secrets(checkout: Checkout) -> None:
     said = checkout.run("tools/secrets").stdout
     assert said.startswith("group_vars/staging/vault.yml is made, and encrypted: commit it.")
@@ -64,8 +81,8 @@ def test_a_vault_of_fresh_secrets(checkout: Checkout) -> None:
         assert (file.parent / "vars.yml").exists(), "one beside it would be ignored"
 
 
-def test_one_that_is_there_stays(checkout: Checkout) -> None:
-    checkout.run("tools/secrets", "live")
+def test_one_that_is_there_stays(checkout: Checkout, encrypted: Checkout) -> None:
+    with_vaults(checkout, encrypted, "live")
     file = checkout.path / "group_vars/live/vault.yml"
     before = file.read_text()
     said = checkout.run("tools/secrets", "live").stdout
@@ -117,9 +134,11 @@ def test_the_password_is_made_once_and_is_nobody_elses(checkout: Checkout) -> No
     assert os.listdir(file.parent) == [file.name]
 
 
-def test_a_password_that_could_open_nothing_is_not_made(checkout: Checkout) -> None:
+def test_a_password_that_could_open_nothing_is_not_made(
+    checkout: Checkout, encrypted: Checkout
+) -> None:
     """In a colleague's fresh clone."""
-    checkout.run("tools/secrets", "live")
+    with_vaults(checkout, encrypted, "live")
     shutil.rmtree(checkout.path / ".secrets")
     run = checkout.run("tools/vault-password", check=False)
     assert (run.returncode, run.stdout) == (1, "")
@@ -150,24 +169,22 @@ def test_a_single_value_may_be_encrypted_too(checkout: Checkout) -> None:
         (" \n", ".secrets/vault-password is empty. Put the password of the vaults there."),
     ],
 )
-def test_a_password_that_opens_nothing(checkout: Checkout, content: str, said: str) -> None:
-    for environment in ("staging", "live"):
-        checkout.run("tools/secrets", environment)
+def test_a_password_that_opens_nothing(
+    checkout: Checkout, encrypted: Checkout, content: str, said: str
+) -> None:
+    with_vaults(checkout, encrypted, "staging", "live")
     (checkout.path / ".secrets/vault-password").write_text(content)
     run = checkout.run("tools/vault-password", check=False)
     assert (run.returncode, run.stdout) == (1, "")
     assert run.stderr.startswith(said)
 
 
-def test_who_has_no_business_with_live_need_not_open_its_vault(checkout: Checkout) -> None:
-    checkout.run("tools/secrets", "live")
-    file = checkout.path / ".secrets/vault-password"
-    file.unlink()
-    live = checkout.path / "group_vars/live/vault.yml"
-    kept = live.read_text()
-    live.unlink()
-    checkout.run("tools/secrets", "staging")
-    live.write_text(kept)
+def test_who_has_no_business_with_live_need_not_open_its_vault(
+    checkout: Checkout, encrypted: Checkout
+) -> None:
+    checkout.run("tools/secrets", "staging")  # with another password than the vault of live
+    live, file = (checkout.path / name for name in ("group_vars/live/vault.yml", PASSWORD))
+    shutil.copy(encrypted.path / "group_vars/live/vault.yml", live)
     assert checkout.run("tools/vault-password").stdout == file.read_text()
     live.write_text("$ANSIBLE_VAULT;1.1;AES256\n6e6f2076\n")  # half of one
     assert checkout.run("tools/vault-password").stdout == file.read_text()

@@ -18,7 +18,12 @@ COLLECTION = "greenroom.django"
 
 def load(path: str | Path) -> Any:
     """What is in a YAML file of the project."""
-    return yaml.safe_load((ROOT / path).read_text())
+    return load_text((ROOT / path).read_text())
+
+
+def load_text(text: str) -> Any:
+    """What is in a text of YAML: libyaml reads it in a tenth of the time, where it is there."""
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
 
 
 def of_role(role: str, path: str) -> dict[str, Any]:
@@ -61,5 +66,5 @@ ALL_TASKS = [
     (f"{path.relative_to(ROOT)}: {task.get('name', number)}", task)
     for path in task_files()
     if path.name not in ("galaxy.yml", "requirements.yml")
-    for number, task in enumerate(tasks(yaml.safe_load(path.read_text())))
+    for number, task in enumerate(tasks(load(path)))
 ]

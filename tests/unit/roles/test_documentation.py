@@ -11,9 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 
-from tests.unit.roles.project import COLLECTION, MODULES, ROLES, ROOT, load, module, of_role
+from tests.unit.roles.project import (
+    COLLECTION,
+    MODULES,
+    ROLES,
+    ROOT,
+    load,
+    load_text,
+    module,
+    of_role,
+)
 
 FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
@@ -22,7 +30,7 @@ ON_THE_CONTROLLER = {"check_settings", "functional_tests", "merge", "show", "smo
 
 
 def documentation(name: str, part: str = "DOCUMENTATION") -> Any:
-    return yaml.safe_load(getattr(module(name), part))
+    return load_text(getattr(module(name), part))
 
 
 def without(options: dict[str, Any], *keys: str) -> dict[str, Any]:

@@ -209,6 +209,9 @@ def test_a_hook_of_a_dead_run_keeps_the_next_out(lock: Lock) -> None:
     hook = subprocess.Popen(["/bin/sleep", "60"], env={MARK: "a"})
     other = subprocess.Popen(["/bin/sleep", "60"], env={MARK: "ab"})
     try:
+        # Popen returns a moment before the kernel shows what a program was given.
+        while not all(Path(f"/proc/{it.pid}/environ").read_bytes() for it in (hook, other)):
+            time.sleep(0.01)
         with pytest.raises(GreenroomError) as refused:
             lock.take(run("b"), dead="a")
         assert re.search(

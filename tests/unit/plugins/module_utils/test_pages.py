@@ -46,7 +46,8 @@ def port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """The port of the server."""
     monkeypatch.setattr(_pages, "PAUSE", 0)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    # It looks that often whether it is to end.
+    threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
     yield server.server_port
     server.shutdown()
     server.server_close()

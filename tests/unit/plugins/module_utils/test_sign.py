@@ -108,7 +108,7 @@ def serve() -> Iterator[Callable[[ssl.SSLContext | None], str]]:
             server = stack.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Server))
             if tls:
                 server.socket = tls.wrap_socket(server.socket, server_side=True)
-            threading.Thread(target=server.serve_forever, daemon=True).start()
+            threading.Thread(target=server.serve_forever, args=[0.01], daemon=True).start()
             stack.callback(server.shutdown)
             return f"http{'s' if tls else ''}://127.0.0.1:{server.server_port}"
 
@@ -119,7 +119,8 @@ def serve() -> Iterator[Callable[[ssl.SSLContext | None], str]]:
 @pytest.fixture
 def tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
     """A server's certificate, which this test trusts."""
-    both, request = str(tmp_path / "both.pem"), ["openssl", "req", "-x509", "-newkey", "rsa:2048"]
+    both, request = str(tmp_path / "both.pem"), ["openssl", "req", "-x509", "-newkey", "ec"]
+    request += ["-pkeyopt", "ec_paramgen_curve:prime256v1"]
     name = ["-nodes", "-subj", "/CN=here", "-addext", "subjectAltName=IP:127.0.0.1"]
     run([*request, *name, "-keyout", both, "-out", str(tmp_path / "certificate.pem")])
     with open(both, "a", encoding="ascii") as file:
