@@ -5,7 +5,7 @@ venv := .venv/bin
 # Those unit tests in which Ansible has a part: its plugins, its templates, its programs, its way of calling a module.
 with_ansible := $(addprefix tests/unit/, plugins/action plugins/callback plugins/filter plugins/plugin_utils/test_settings.py \
     plugins/module_utils/test_backup_program.py plugins/module_utils/test_module.py plugins/modules/test_backup_program.py \
-    roles test_secrets.py)
+    roles test_demo.py test_secrets.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo demo-down secrets test test-all check lint lint-playbooks lint-code unit oldest bench systems faults vagrant-box test-vagrant pins clean dev
