@@ -107,6 +107,23 @@ def test_a_release_is_an_instance(stage: Host) -> None:
     assert stage.run(["cat", "/etc/playbill/releases-at-boot"]).stdout == "1\n"
 
 
+def test_the_stand_in_has_upstarts_words(stage: Host) -> None:
+    """Those that a real upstart 1.13.2 printed."""
+
+    def said(*argv: str) -> str:
+        run = stage.run(["initctl", *argv], check=False)
+        return run.stdout + run.stderr
+
+    usage = "initctl: Unknown parameter: RELEASE\nUsage: playbill RELEASE=42\n"
+    assert [said(verb, "playbill") for verb in ("start", "stop")] == [usage, usage]
+    more = "Try `initctl --help' for more information.\n"
+    assert said("raise") == f"initctl: invalid command: raise\n{more}"
+    (number,) = running(stage)
+    assert said("stop", "playbill", f"RELEASE={number}") == "playbill stop/waiting\n"
+    stage.run(["start", "playbill", f"RELEASE={number}"])
+    wait_until_up(stage)
+
+
 def test_the_environment_is_the_same_byte_for_byte(stage: Host) -> None:
     check_environment(stage, 1, "UPSTART")
 
@@ -185,3 +202,5 @@ def test_the_current_release_alone_comes_up_after_a_reboot(stage: Host, playbill
     wait_until_up(stage)
     assert serving(stage) == now
     assert running(stage) == [now]
+    log = "/var/log/upstart/playbill-releases.log"
+    assert "already running" not in stage.run(["cat", log], check=False).stdout

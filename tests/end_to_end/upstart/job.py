@@ -82,6 +82,7 @@ class Job:
     chdir: str = "/"
     setuid: str = ""
     setgid: str = ""
+    usage: str = ""
     kill_timeout: int = 5
     kill_signal: int = signal.SIGTERM
     #: the stanzas that the file has, in order
@@ -441,8 +442,8 @@ def _cgroup(_job: Job, reader: Reader, line: int) -> None:
 
 
 STANZAS: dict[str, Callable[[Job, Reader, int], None]] = {
-    **dict.fromkeys(("description", "author", "version", "usage", "chroot"), _text),
-    **{name: _set(name) for name in ("instance", "chdir", "setuid", "setgid")},
+    **dict.fromkeys(("description", "author", "version", "chroot"), _text),
+    **{name: _set(name) for name in ("instance", "usage", "chdir", "setuid", "setgid")},
     **{name: _flag(name) for name in ("task", "manual")},
     **{name: _process(name) for name in PROCESSES[1:]},
     "exec": _exec("main"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -74,8 +76,29 @@ def test_a_second_job_starts_what_is_enabled_at_a_boot() -> None:
         "or", Event("runlevel", ["[2345]"]), Event("stopped", ["rc", "RUNLEVEL=[2345]"])
     )
     script = job.processes["main"].command
-    assert 'initctl start blog RELEASE="$release" || :' in script
     assert script.rstrip().endswith("done </etc/blog/releases-at-boot")
+
+
+def test_it_starts_those_that_do_not_run_and_no_other(tmp_path: Path) -> None:
+    """And goes on where one does not start."""
+    job = parse(render("gunicorn/upstart/app-releases.conf.j2", app_etc=str(tmp_path)))
+    (tmp_path / "releases-at-boot").write_text("41\n42\n43\n")
+    initctl = tmp_path / "initctl"
+    initctl.write_text(
+        "#!/bin/sh\n"
+        'case "$*" in\n'
+        '    "status blog RELEASE=42") echo "blog (42) start/running, process 7" ;;\n'
+        f'    *) echo "$*" >>{tmp_path}/told; exit 1 ;;\n'
+        "esac\n"
+    )
+    initctl.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(job.processes["main"].argv(), env=environment, check=True)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert [line for line in told if line.startswith("start ")] == [
+        "start blog RELEASE=41",
+        "start blog RELEASE=43",
+    ]
 
 
 # -- the checker itself ---------------------------------------------------------------------------
