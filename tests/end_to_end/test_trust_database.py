@@ -18,6 +18,8 @@ from project import HOME, Project
 
 from tests.end_to_end.test_backups import add, back_up, psql, snapshots
 
+pytestmark = pytest.mark.story
+
 SETTINGS = """
 from urllib.parse import unquote, urlsplit
 

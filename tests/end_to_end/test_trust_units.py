@@ -17,6 +17,8 @@ from project import HOME, Project
 from tests.end_to_end.test_backups import add, snapshots
 from tests.end_to_end.test_trust_database import SETTINGS
 
+pytestmark = pytest.mark.story
+
 #: systemd's own scale: 0 is confined best, 10 is not confined at all
 MOST = 2.5
 MOST_OF_THE_APP = 1.5
