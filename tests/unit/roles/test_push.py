@@ -65,7 +65,7 @@ def test_a_push_is_let_in(push: ModuleType, kind: str, asked: str) -> None:
 def test_nothing_else_is(
     push: ModuleType, kind: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", asked)
+    monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": asked})
     with pytest.raises(SystemExit):
         push.open_door("blog", kind, "main", "ada", "1", "60")
     assert capsys.readouterr().err == (
@@ -76,7 +76,7 @@ def test_nothing_else_is(
 def test_another_apps_repository_is_not_here(
     push: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "git-receive-pack 'shop.git'")
+    monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": "git-receive-pack 'shop.git'"})
     with pytest.raises(SystemExit):
         push.open_door("blog", "git", "main", "ada", "1", "60")
     assert "There is no 'shop' here; blog alone" in capsys.readouterr().err
@@ -164,3 +164,28 @@ def test_whoever_takes_nothing_does_not_listen(
             os.close(descriptor)
     assert said[0]
     assert not said[-1]
+
+
+def test_nothing_that_sshd_let_a_client_set_goes_on(
+    push: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do a push's bounds depend on it."""
+    asked = {
+        "SSH_ORIGINAL_COMMAND": "hg -R blog serve --stdio",
+        "GIT_CONFIG_COUNT": "1",
+        "HGRCPATH": "/tmp/rc",
+        "PATH": "/tmp",
+        "GREENROOM_PUSH": "{}",
+    }
+    monkeypatch.setattr(os, "environ", asked)
+    monkeypatch.setattr(push, "attend", lambda *words: words)
+    with pytest.raises(SystemExit) as ended:
+        push.open_door("blog", "hg", "default", "ada", "5", "60")
+    assert ended.value.code == (
+        ["hg", "-R", "/srv/blog/push/blog", "serve", "--stdio"],
+        5 * 2**20,
+        60,
+    )
+    assert set(os.environ) == {"PATH", "HOME", "LANG", "HGRCPATH", "HGPLAIN", "GREENROOM_PUSH"}
+    assert (os.environ["PATH"], os.environ["HGRCPATH"]) == (push.PATH, f"{push.OURS}/push.rc")
+    assert json.loads(os.environ["GREENROOM_PUSH"])["app"] == "blog"
