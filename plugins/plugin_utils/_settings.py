@@ -192,6 +192,8 @@ RULES: dict[str, tuple[str, Check]] = {
     "allow_database_ahead": ("yes or no", _is_boolean),
     "allow_backwards_incompatible": ("yes or no", _is_boolean),
     "push_branch": ("the name of a branch or bookmark", _is_rev),
+    "push_max_size": ("a number of MiB, 1 at least", _between(1)),
+    "push_timeout": ("a number of seconds, 1 at least", _between(1)),
     "app_serial": (
         "how many hosts take the stage at once: a number, 1 at least, or 1% to 100%",
         _matches_text(r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"),

@@ -6,6 +6,7 @@ import importlib.machinery
 import importlib.util
 import io
 import json
+import os
 import subprocess
 import sys
 from types import ModuleType
@@ -64,9 +65,9 @@ def test_a_push_is_let_in(push: ModuleType, kind: str, asked: str) -> None:
 def test_nothing_else_is(
     push: ModuleType, kind: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", asked)
+    monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": asked})
     with pytest.raises(SystemExit):
-        push.open_door("blog", kind, "main", "ada")
+        push.open_door("blog", kind, "main", "ada", "1", "60")
     assert capsys.readouterr().err == (
         f"This account takes pushes of blog, by {kind}, and nothing else.\n"
     )
@@ -75,10 +76,10 @@ def test_nothing_else_is(
 def test_another_apps_repository_is_not_here(
     push: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
-    monkeypatch.setenv("SSH_ORIGINAL_COMMAND", "git-receive-pack 'shop.git'")
+    monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": "git-receive-pack 'shop.git'"})
     with pytest.raises(SystemExit):
-        push.open_door("blog", "git", "main", "ada")
-    assert "There is no shop here; blog alone" in capsys.readouterr().err
+        push.open_door("blog", "git", "main", "ada", "1", "60")
+    assert "There is no 'shop' here; blog alone" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -101,3 +102,90 @@ def test_root_takes_a_hash_and_a_name(
     with pytest.raises(SystemExit):
         push.deploy("blog")
     assert started == []
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("refs/heads/main", True),
+        ("refs/tags/größe-1.0+x@y", True),
+        ("refs/tags/-rf", False),
+        ("refs/tags/.hidden", False),
+        ("refs/tags/a..b", False),
+        ("refs//tags", False),
+        ("refs/tags/\x1b[31m", False),
+        ("refs/tags/\x9b31m", False),
+        ("refs/tags/\u202egpj", False),
+        ("refs/tags/\udcff", False),
+        ("", False),
+    ],
+)
+def test_names_that_are_plain(push: ModuleType, name: str, plain: bool) -> None:
+    assert push.is_plain(name) is plain
+
+
+@pytest.mark.parametrize(
+    ("listing", "too_much"),
+    [
+        ("100644 blob ab    1000\\ta\\0100644 blob cd      24\\tb\\0", False),
+        ("100644 blob ab    1000\\ta\\0100644 blob cd      25\\tb\\0", True),
+        ("160000 commit ab       -\\t9999\\0", False),
+        ("1024\\t\\0", False),
+        ("1000\\t\\025\\t\\0", True),
+        ("x\\t\\0" * 4, True),
+    ],
+)
+def test_what_a_revision_unpacks_to(
+    push: ModuleType, listing: str, too_much: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(push, "MOST_FILES", 3)
+    # printf takes an octal number of up to three digits after a backslash.
+    argv = ["printf", listing.replace("\\0", "\\000")]
+    if too_much:
+        with pytest.raises(SystemExit):
+            push.refuse_too_much(argv, 1024)
+    else:
+        push.refuse_too_much(argv, 1024)
+
+
+def test_whoever_takes_nothing_does_not_listen(
+    push: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A deploy must come to its end all the same."""
+    monkeypatch.setattr(push, "PATIENCE", 0.1)
+    reading, writing = os.pipe()
+    kept = os.dup(1)
+    os.dup2(writing, 1)
+    try:
+        said = [push.say(b"x" * 10_000) for _ in range(20)]
+    finally:
+        os.dup2(kept, 1)
+        for descriptor in (reading, writing, kept):
+            os.close(descriptor)
+    assert said[0]
+    assert not said[-1]
+
+
+def test_nothing_that_sshd_let_a_client_set_goes_on(
+    push: ModuleType, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor do a push's bounds depend on it."""
+    asked = {
+        "SSH_ORIGINAL_COMMAND": "hg -R blog serve --stdio",
+        "GIT_CONFIG_COUNT": "1",
+        "HGRCPATH": "/tmp/rc",
+        "PATH": "/tmp",
+        "GREENROOM_PUSH": "{}",
+    }
+    monkeypatch.setattr(os, "environ", asked)
+    monkeypatch.setattr(push, "attend", lambda *words: words)
+    with pytest.raises(SystemExit) as ended:
+        push.open_door("blog", "hg", "default", "ada", "5", "60")
+    assert ended.value.code == (
+        ["hg", "-R", "/srv/blog/push/blog", "serve", "--stdio"],
+        5 * 2**20,
+        60,
+    )
+    assert set(os.environ) == {"PATH", "HOME", "LANG", "HGRCPATH", "HGPLAIN", "GREENROOM_PUSH"}
+    assert (os.environ["PATH"], os.environ["HGRCPATH"]) == (push.PATH, f"{push.OURS}/push.rc")
+    assert json.loads(os.environ["GREENROOM_PUSH"])["app"] == "blog"

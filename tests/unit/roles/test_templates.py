@@ -640,8 +640,15 @@ ELSEWHERE = {
 
 def rules(**settings: Any) -> list[str]:
     """The rules for the app, each without what all of them have."""
-    lines = render("database/pg_hba.conf.j2", **settings).splitlines()
-    found = [re.fullmatch(r'(\w+) "blog" "blog" (\S+) scram-sha-256', line) for line in lines]
+    _, *closed, lines = render("database/pg_hba.conf.j2", **settings).split("\n", 3)
+    assert closed == [
+        'local postgres,template1 "blog" reject',
+        'host postgres,template1 "blog" all reject',
+    ]
+    found = [
+        re.fullmatch(r'(\w+) "blog" "blog" (\S+) scram-sha-256', line)
+        for line in lines.splitlines()
+    ]
     return [f"{match[1]} {match[2]}" if match else "" for match in found]
 
 
@@ -736,7 +743,7 @@ def test_the_address_that_the_app_gets(password: str, settings: Any, url: str) -
 )
 def test_a_key_is_for_pushes_alone_and_says_whose_it_is(key: str, who: str) -> None:
     line = render("push/authorized_keys.j2", push_keys=[key]).splitlines()[-1]
-    command = f"/usr/local/lib/greenroom/push open blog git main {who}"
+    command = f"/usr/local/lib/greenroom/push open blog git main {who} 1024 3600"
     assert line == f'restrict,command="{command}" {key.strip()}'
 
 

@@ -41,7 +41,9 @@ def ran(monkeypatch: pytest.MonkeyPatch) -> list[tuple[list[str], dict[str, Any]
 
     def run(_what: str, argv: list[str], **options: Any) -> str:
         ran.append((argv, options))
-        return "12\n"
+        if options["stdout"]:
+            options["stdout"].write(b"12\n")
+        return ""
 
     monkeypatch.setattr(postgresql, "must_run", run)
     return ran
@@ -105,23 +107,23 @@ def test_no_message_has_the_password(database: Postgresql, monkeypatch: pytest.M
 
 def test_tools_that_are_missing(database: Postgresql, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any, **__: Any) -> str:
-        raise GreenroomError("Asking failed: psql is not on this host.")
+        raise GreenroomError("prlimit: failed to execute psql", exit_code=127)
 
     monkeypatch.setattr(postgresql, "must_run", fail)
-    with pytest.raises(GreenroomError, match=r"It comes with: app_system_packages: \[postgresql-"):
+    missing = r"psql is not on this host. It comes with: app_system_packages: \[postgresql-"
+    with pytest.raises(GreenroomError, match=missing):
         database.size()
 
 
-def test_who_may_not_make_databases(database: Postgresql, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = '{"name": "blog", "role": "ada", "started": "now", "may_create": false}'
-    monkeypatch.setattr(postgresql, "must_run", lambda *_, **__: known)
+def test_who_may_not_make_databases(database: Postgresql) -> None:
+    vars(database)["_known"] = {"name": "blog", "role": "ada", "may_create": False}
     with pytest.raises(GreenroomError) as refused:
         database.check_restore()
     assert str(refused.value) == (
         "The database 'default' (blog on db.example.com) cannot be restored: that takes a new "
-        "database, which the role ada may not make, and the server's superuser is not at hand on "
-        "this host. For the time of the restore, let it: ALTER ROLE ada CREATEDB; it must own the "
-        "database."
+        "database, which the role ada may not make, and the server's superuser makes one on its "
+        "own host alone, and for the owner of the database. For the time of the restore, let it: "
+        "ALTER ROLE ada CREATEDB; it must own the database."
     )
 
 
@@ -147,3 +149,43 @@ def test_texts_for_sql() -> None:
         "'x;drop'",
     ]
     assert postgresql._names('""') == ["''"]
+
+
+@pytest.mark.parametrize("answer", ["", "-1", "1; DROP", "9" * 5000, "٣"])
+def test_what_is_no_size(
+    database: Postgresql, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    monkeypatch.setattr(database, "_ask", lambda _: answer)
+    with pytest.raises(GreenroomError, match="which is not what was asked for"):
+        database.size()
+
+
+def test_names_of_migrations_that_would_act_on_a_terminal(
+    database: Postgresql, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers = iter(["t", "notes.0001_initial\nnotes.\x1b]0;x\x07\nnotes.\u202e1000"])
+    monkeypatch.setattr(database, "_ask", lambda _: next(answers))
+    assert database.migrations() == ["notes.0001_initial"]
+
+
+def test_a_privilege_that_there_is_not() -> None:
+    assert postgresql._sql_of_grants('DATABASE "x"', [("TEMPORARY", None), ("CONNECT", 'a"b')]) == [
+        'REVOKE ALL ON DATABASE "x" FROM PUBLIC',
+        'GRANT TEMPORARY ON DATABASE "x" TO PUBLIC',
+        'GRANT CONNECT ON DATABASE "x" TO "a""b"',
+    ]
+    with pytest.raises(GreenroomError, match="There is no privilege"):
+        postgresql._sql_of_grants('DATABASE "x"', [("ALL; COPY", None)])
+
+
+def test_a_session_of_the_superusers_is_what_it_is(app: App) -> None:
+    """The role's and the database's own settings do not hold there, nor does a socket of an app."""
+    database = Postgresql(app, "default", {"name": "blog", "host": "/run/blog", "port": "5433"})
+    local = database._local("postgres")
+    assert local["PGREQUIREPEER"] == "postgres"
+    assert "-c search_path=pg_catalog -c standard_conforming_strings=on" in local["PGOPTIONS"]
+    assert (local["PGHOST"], local["PGPORT"], local["PGDATABASE"]) == (
+        "/run/blog",
+        "5433",
+        "postgres",
+    )

@@ -195,6 +195,8 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
     ),
     "push_branch": (["main", "feature/x"], ["", "a b", "-x", "a;b"]),
+    "push_max_size": ([1, 1024, "5"], [0, -1, "1G", "", None]),
+    "push_timeout": ([1, 3600, "5"], [0, -1, "1h", "", None]),
     "app_serial": ([1, 16, "3", "1%", "50%", "100%"], [0, -1, "0%", "101%", "all", "", None]),
     "app_keep_releases": ([2, 5, "10"], [1, 0, -5, "all", "", None, True]),
     "app_keep_snapshots": ([1, 10, "3"], [0, -1, "all", "", None, True]),
