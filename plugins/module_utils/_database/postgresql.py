@@ -267,7 +267,7 @@ class Postgresql:
         with tempfile.NamedTemporaryFile("w") as chosen, open(path, "rb") as file:
             chosen.write("\n".join(wanted))
             chosen.flush()
-            os.chown(chosen.name, pwd.getpwnam(self.app.user).pw_uid, -1)
+            os.fchown(chosen.fileno(), pwd.getpwnam(self.app.user).pw_uid, -1)
             self._run(
                 f"Restoring the database {self.alias!r}",
                 [*argv, f"--use-list={chosen.name}", f"--dbname={fresh}"],
