@@ -5,6 +5,7 @@ import os
 import re
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 # What begins the name of a snapshot that was carried from live, for as long as a rehearsal lasts.
 CARRIED = "live-"
@@ -49,14 +50,19 @@ class App:
         return os.path.join(self.releases, str(number))
 
     def backstage(self, number: int) -> str:
-        """The folder in a release's tree that holds what Greenroom adds to the app's own files.
+        """The folder in a release's tree that holds what Greenroom adds to the app's own files."""
+        return os.path.join(self.release(number), ".greenroom")
 
-        Raises GreenroomError where what was built put a link in its place: root writes there.
+    def open_backstage(self, number: int) -> Folder:
+        """The same folder, opened. It is root's from its first moment.
+
+        Raises GreenroomError where a build put something else in its place.
         """
-        path = os.path.join(self.release(number), ".greenroom")
-        if os.path.islink(path):
-            raise GreenroomError(f"{path} was replaced by a link, and is not followed.")
-        return path
+        backstage = Folder.open(self.releases, f"{number}/.greenroom")
+        if not backstage.is_ours():
+            with backstage:
+                raise GreenroomError(f"{backstage.path} was replaced by a build, and is not used.")
+        return backstage
 
     def environment(self, number: int) -> str:
         """The environment file of release ``number``."""

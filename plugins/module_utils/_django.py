@@ -14,16 +14,15 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
 
-
-def manifest_path(app: App, number: int) -> str:
-    """Where the manifest of release ``number`` is: what the steps after its making need to know."""
-    return os.path.join(app.backstage(number), "release.json")
+# The manifest of a release, in its folder backstage: what the steps after its making need to know.
+MANIFEST = "release.json"
 
 
 def read_manifest(app: App, number: int) -> dict[str, Any]:
     """The manifest of release ``number``. Raises GreenroomError where it has none."""
     try:
-        manifest: dict[str, Any] = json.loads(read_file(manifest_path(app, number)))
+        with app.open_backstage(number) as backstage:
+            manifest: dict[str, Any] = json.loads(backstage.read(MANIFEST))
     except (OSError, ValueError) as error:
         raise GreenroomError(
             f"Release {number} has no manifest that can be read ({error}). Deploy again."

@@ -192,7 +192,7 @@ def is_inside(path: str, folder: str) -> bool:
 def refuse_static_root_that_is_no_folder_of_its_own(static_root: str, homes: list[str]) -> None:
     """STATIC_ROOT is emptied, filled and shown to everybody, so nothing else may be in there.
 
-    ``homes`` are the release's tree and its virtualenv: it should be inside one of them.
+    ``homes`` are the release's tree, which it should be inside of, and its virtualenv.
     """
     path = os.path.realpath(static_root)
     code = sorted(
@@ -203,7 +203,12 @@ def refuse_static_root_that_is_no_folder_of_its_own(static_root: str, homes: lis
     )
     if code:
         problem = f"the code is in there too, such as that of {code[0]}"
-    elif not any(is_inside(path, home) for home in homes):
+    elif is_inside(path, homes[1]):
+        problem = (
+            "that is inside the virtualenv, which is sealed when it is built. Beside an installed "
+            'project, a relative one is inside the release: STATIC_ROOT = "staticfiles"'
+        )
+    elif not is_inside(path, homes[0]):
         problem = "that is outside the release's tree"
     else:
         return

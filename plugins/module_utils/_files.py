@@ -1,11 +1,11 @@
 # PRIVATE to the collection: writing files so that a crash leaves the old or the new, never half.
+#
+# This is for paths that nobody can change but who works on them. Root's other files are _tree.py's.
 from __future__ import annotations
 
 import json
 import os
-import pwd
 import shutil
-from collections.abc import Iterator
 from typing import Any
 
 
@@ -37,26 +37,6 @@ def write_json(path: str, value: Any, mode: int = 0o644, owner: int = 0, group: 
     """Replace ``path`` by ``value`` as indented JSON, in one step."""
     text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
     write_file(path, text, mode, owner, group)
-
-
-def give(path: str, user: str) -> None:
-    """Give ``path`` and all below it to ``user`` and its group; links, and not their targets."""
-    entry = pwd.getpwnam(user)
-    os.chown(path, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-    for inner in walk(path):
-        os.chown(inner, entry.pw_uid, entry.pw_gid, follow_symlinks=False)
-
-
-def walk(folder: str) -> Iterator[str]:
-    """Every path below ``folder``, parents first; links are listed, not followed.
-
-    Nothing is below a link: root must not be led out of a tree that others can write to.
-    """
-    if os.path.islink(folder):
-        return
-    for parent, folders, files in os.walk(folder):
-        for name in folders + files:
-            yield os.path.join(parent, name)
 
 
 def remove(path: str) -> None:

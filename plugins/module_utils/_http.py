@@ -2,11 +2,16 @@
 from __future__ import annotations
 
 import http.client
+import os
 import socket
+import stat
+import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
+
+_CREDENTIALS = struct.Struct("3i")  # of a socket's other end: process, user, group
 
 LIMIT = 10 * 2**20  # bytes of a page that are looked at
 
@@ -57,9 +62,28 @@ class UnixConnection(http.client.HTTPConnection):
         self._path = path
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self._path)
+        self.sock = connect_to(self._path, self.timeout)
+
+
+def connect_to(path: str, timeout: float | None) -> socket.socket:
+    """Connect to a unix socket in a folder that its owner can write. Raises OSError.
+
+    The owner could have put a link to somebody else's there. So whoever listens must be whose the
+    socket is, before a word is said.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        connection.settimeout(timeout)
+        connection.connect(path)
+        size = _CREDENTIALS.size
+        found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        there = os.lstat(path)
+        if not stat.S_ISSOCK(there.st_mode) or _CREDENTIALS.unpack(found)[1] != there.st_uid:
+            raise OSError(f"{path} leads to somebody else's socket")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def ask(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import os
 import pwd
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,43 +13,49 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
     variables_of,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import (
-    is_inside,
-    read_file,
-    write_file,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 
-def write_local_settings(app: App, number: int, path: str, content: str) -> None:
-    """Put the file into the tree of a release. Raises GreenroomError where it leads out of it."""
-    tree = app.release(number)
-    file = os.path.join(tree, path)
-    # This runs as root, while the repository decides what is a link in here.
-    if not is_inside(os.path.realpath(os.path.dirname(file)), os.path.realpath(tree)):
-        raise GreenroomError(f"app_local_settings is {path!r}, which leads out of the release.")
-    write_file(file, content, 0o640, 0, pwd.getpwnam(app.user).pw_gid)
+def write_local_settings(
+    app: App, number: int, path: str, content: str, owner: str = "root"
+) -> None:
+    """Put the file into the tree of a release. Raises GreenroomError where a link is on the way."""
+    reader = pwd.getpwnam(app.user).pw_gid
+    with Folder.open(app.releases, str(number)) as tree:
+        try:
+            tree.write(path, content, 0o640, pwd.getpwnam(owner).pw_uid, reader)
+        except (GreenroomError, FileNotFoundError) as error:
+            raise GreenroomError(
+                f"app_local_settings is {path!r}, which should be in the release. {error}"
+            ) from error
 
 
 def read_local_settings(app: App, number: int, path: str) -> str:
-    """What the file has; nothing where there is none."""
+    """What the file has; nothing where there is none. Raises GreenroomError where it is no file."""
+    if not path:
+        return ""
     try:
-        return read_file(os.path.join(app.release(number), path)) if path else ""
+        with Folder.open(app.releases, str(number)) as tree:
+            return tree.read(path)
     except FileNotFoundError:
         return ""
 
 
 @contextmanager
 def lent_to_builder(app: App, number: int, path: str) -> Iterator[None]:
-    """Let the build user read the file for a while: commands may start Django."""
-    file = os.path.join(app.release(number), path)
+    """Let the build user read the file for a while: commands may start Django.
+
+    It gets one of its own, and another one takes its place: whatever is done to it does not last.
+    """
     if not path:
         yield
         return
-    os.chown(file, pwd.getpwnam(app.builder).pw_uid, -1, follow_symlinks=False)
+    content = read_local_settings(app, number, path)
+    write_local_settings(app, number, path, content, app.builder)
     try:
         yield
     finally:
-        os.chown(file, 0, -1, follow_symlinks=False)
+        write_local_settings(app, number, path, content)
 
 
 def named_strings(text: str) -> dict[str, str]:

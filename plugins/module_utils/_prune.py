@@ -6,6 +6,7 @@ import os
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 
 def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
@@ -25,10 +26,16 @@ def prune(app: App, journal: Journal, keep: set[int]) -> list[int]:
     journal.write()
     for entry in journal.entries:
         if entry.get("pruned"):
-            remove(app.release(entry["number"]))
+            remove_from(app.releases, str(entry["number"]))
             remove(app.environment(entry["number"]))
     needed = app.virtualenvs_in_use()
     for name in os.listdir(app.venvs):
         if name not in needed:
-            remove(os.path.join(app.venvs, name))
+            remove_from(app.venvs, name)
     return removed
+
+
+def remove_from(top: str, name: str) -> None:
+    """Remove a tree that builds could write to from a folder of root's."""
+    with Folder.open(top) as folder:
+        folder.remove(name)

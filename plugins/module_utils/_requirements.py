@@ -9,14 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._as_user import as_user
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import (
-    is_inside,
-    read_file,
-    write_file,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder, read_text
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
 USUAL_NAMES = (*LOCKS, "requirements.txt", "pyproject.toml")
@@ -45,6 +43,7 @@ _LOCAL_IN_LOCK = re.compile(
 )
 
 
+# The following two are done as the build user, whose tree it is.
 def find_requirements(tree: str, named: str) -> str:
     """The requirements file, relative to the tree: the one named, or the first usual one."""
     if named:
@@ -68,13 +67,22 @@ def ingredients(tree: str, source: str) -> dict[str, str]:
         full = os.path.join(tree, path)
         if path in texts or not is_inside(full, tree) or not os.path.isfile(full):
             continue
-        with open(full, encoding="utf-8", errors="replace") as file:
-            texts[path] = file.read()
+        texts[path] = read_text(full)
         if path.endswith((".txt", ".in")):
             waiting += [
                 os.path.join(os.path.dirname(path), name) for name in _INCLUDE.findall(texts[path])
             ]
     return texts
+
+
+def _asked_for(tree: str, named: str) -> tuple[str, dict[str, str]]:
+    source = find_requirements(tree, named)
+    try:
+        return source, ingredients(tree, source)
+    except OSError as error:
+        raise GreenroomError(
+            f"{source} names what the app needs, and cannot be read by the build user: {error}."
+        ) from error
 
 
 def needs_tree(texts: dict[str, str], install_project: bool) -> bool:
@@ -106,29 +114,36 @@ class Virtualenv:
     def is_complete(self) -> bool:
         """Whether it is there and whole.
 
-        It is not where its build died, and where somebody took programs or packages out of it.
+        It is not where its build died, whatever that may have written there, and where somebody
+        took programs or packages out of it.
         """
         try:
-            names = read_file(os.path.join(self.path, ".complete")).splitlines()
-        except (OSError, ValueError):
+            with Folder.open(*os.path.split(self.path)) as folder:
+                if not (folder.is_ours() and folder.is_ours(".complete")):
+                    return False
+                names = folder.read(".complete").splitlines()
+        except (OSError, ValueError, GreenroomError):
             return False
         return all(os.path.exists(os.path.join(self.path, name)) for name in names)
 
     def complete(self) -> None:
-        """Say that it is whole, and what is in it."""
+        """Say that it is whole, and what is in it. It is sealed."""
         places = [os.path.join(self.path, *place) for place in _PLACES]
         paths = [path for place in places for path in glob.glob(place)]
         names = sorted(os.path.relpath(path, self.path) for path in paths if os.path.exists(path))
-        write_file(os.path.join(self.path, ".complete"), "".join(f"{name}\n" for name in names))
+        with Folder.open(*os.path.split(self.path)) as folder:
+            folder.write(".complete", "".join(f"{name}\n" for name in names))
 
     def is_linked(self) -> bool:
         """Whether the release has it."""
-        link = os.path.join(self.tree, ".venv")
-        return os.path.islink(link) and os.readlink(link) == self._target()
+        with Folder.open(*os.path.split(self.tree)) as tree:
+            return tree.is_ours(".venv") and tree.readlink(".venv") == self._target()
 
     def link(self) -> None:
         """Give it to the release."""
-        replace_link(os.path.join(self.tree, ".venv"), self._target())
+        with Folder.open(*os.path.split(self.tree)) as tree:
+            tree.remove(".venv")
+            tree.symlink(".venv", self._target())
 
     def _target(self) -> str:
         return os.path.relpath(self.path, self.tree)
@@ -146,8 +161,7 @@ def wanted_virtualenv(
     values of VIRTUALENV_OPTIONS.
     Raises GreenroomError where the requirements or the Python are not there.
     """
-    source = find_requirements(tree, requirements)
-    texts = ingredients(tree, source)
+    source, texts = as_user(app.builder, _asked_for, tree, requirements)
     recipe = {
         "python": must_run("Asking Python for its version", [settings["python"], "-VV"]),
         "texts": texts,

@@ -11,7 +11,7 @@ short_description: Find the release that a rollback goes to
 description:
   - Without O(rev) it is the release that served before the one on stage, by the journal. Bad ones
     are skipped, and a second rollback goes one further back, never forward again.
-  - Changes nothing.
+  - Refuses a release that is not what it was when it was sealed. Changes nothing.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -81,6 +81,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Entry, Journal
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._seal import refuse_changed
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
     Source,
     source_of,
@@ -153,11 +154,13 @@ def meant(entry: Entry, rev: str, source: Source) -> str:
 
 
 def find_release(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
-    """Find it; the result of the module. Raises GreenroomError."""
+    """Find it, and see that it is what it was; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     journal, serving = Journal.read(app.journal), app.serving()
     rev, source = params["rev"], source_of(app, params["source_control"])
     entry = choose(journal, serving, rev, source)
+    if entry["number"] != serving:
+        refuse_changed(app, entry["number"])
     direction = "back" if serving is None or entry["number"] < serving else "forward"
     return {
         "changed": False,

@@ -80,9 +80,8 @@ import re
 import time
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
@@ -138,10 +137,10 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode or before == number:
         return result
     # The files of the release before go on being served, for pages that somebody has open.
-    beside = os.path.join(app.backstage(number), "before")
-    remove(beside)
-    if before:
-        replace_link(beside, app.release(before))
+    with app.open_backstage(number) as backstage:
+        backstage.remove("before")
+        if before:
+            backstage.symlink("before", app.release(before))
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
     # Closed by a rollback, since neither release could live with the database as it was meanwhile.

@@ -63,6 +63,13 @@ options:
     description: The path under which the web server serves the static files.
     type: str
     default: /static/
+  seal:
+    description:
+      - Seal the release before the steps. It belongs to root from then on, and neither the app nor
+        a build can change it. Its checksum goes into its manifest.
+      - V(false) is for steps after which the build goes on.
+    type: bool
+    default: true
   timeout:
     description: How long all steps together may take, in seconds.
     type: int
@@ -114,25 +121,26 @@ wsgi:
 """
 
 import os
+import pwd
+from collections.abc import Sequence
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._django import (
-    manifest_path,
+    MANIFEST,
     read_manifest,
     start_django,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import (
-    give,
-    is_inside,
-    remove,
-    walk,
-    write_json,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside
 from ansible_collections.greenroom.django.plugins.module_utils._local_settings import named_values
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._seal import (
+    checksums_of_release,
+    seal_release,
+)
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 STEPS = ["collectstatic", "check", "migrate"]
 OPTIONS = {
@@ -145,58 +153,62 @@ OPTIONS = {
     "may_be_ahead": {"type": "bool", "default": False},
     "may_debug": {"type": "bool", "default": True},
     "static_url": {"type": "str", "default": "/static/"},
+    "seal": {"type": "bool", "default": True},
     "timeout": {"type": "int", "default": 1800},
 }
 
 
-def refuse_links(app: App, public: str) -> None:
-    """Refuse a way to ``public`` that leads elsewhere: builds could put links, and root writes."""
-    inner = os.path.relpath(public, app.releases)
-    if os.path.realpath(public) != os.path.join(os.path.realpath(app.releases), inner):
-        raise GreenroomError(f"{public} was replaced by a link, and is not followed.")
+def publish(app: App, number: int, path: str, seal: bool) -> list[str]:
+    """Have all read what was collected at a path backstage, and the app not write it.
+
+    Its links that could lead out of it are not published: they are removed, and returned. Without
+    ``seal`` it becomes the build's, for the commands that come after collectstatic.
+    """
+    app_user, builder = pwd.getpwnam(app.user), pwd.getpwnam(app.builder)
+    owner, group = (0, 0) if seal else (builder.pw_uid, app_user.pw_gid)
+    with app.open_backstage(number) as backstage, backstage.inner(path) as public:
+        whose = [app_user.pw_uid, builder.pw_uid]
+        return public.chown_tree(owner, group, whose, files=0o644, granted=0o444, links_inside=True)
 
 
-def publish(app: App, number: int, static_root: str | None, public: str) -> None:
-    """Make what was collected the app's STATIC_ROOT: all can read it, and the app not write it."""
-    refuse_links(app, public)
-    give(public, app.builder)
-    for path in [public, *walk(public)]:
-        if not os.path.islink(path):
-            os.chmod(path, 0o755 if os.path.isdir(path) else 0o644)
-    if static_root is None or os.path.realpath(static_root) == os.path.realpath(public):
-        return
-    # This runs as root, while the app decides where the links in what outlives releases lead.
-    parent, name = os.path.split(static_root)
-    place, tree = os.path.join(os.path.realpath(parent), name), app.release(number)
-    homes = [os.path.realpath(path) for path in (tree, os.path.join(tree, ".venv"))]
-    if is_inside(public, place) or not any(is_inside(place, home) for home in homes):
+def lead_to_public(app: App, number: int, static_root: str, path: str) -> None:
+    """Put a link to what was collected at STATIC_ROOT. Raises GreenroomError.
+
+    Where that is, the app says; so it is looked at, and no link on the way there is followed.
+    """
+    tree = app.release(number)
+    homes = [home for home in (tree, os.path.realpath(tree)) if is_inside(static_root, home)]
+    place = os.path.relpath(static_root, homes[0]) if homes else "."
+    try:
+        if place.split("/")[0] in (".", ".greenroom", ".venv"):
+            raise GreenroomError(f"It leads out of {tree}, or to what is Greenroom's own there.")
+        parent = os.path.dirname(place)
+        with Folder.open(app.releases, str(number)) as folder:
+            with folder.inner(parent, make=True):
+                pass
+            folder.remove(place)
+            folder.symlink(place, os.path.relpath(f".greenroom/{path}", parent or "."))
+    except GreenroomError as error:
         raise GreenroomError(
             f"STATIC_ROOT is {static_root}. Each release needs a folder of its own for static "
-            f"files, and for nothing else, inside its tree {tree}: "
-            'such as BASE_DIR / "staticfiles".'
-        )
-    remove(place)
-    os.makedirs(os.path.dirname(place), exist_ok=True)
-    os.symlink(os.path.relpath(os.path.realpath(public), os.path.dirname(place)), place)
+            f"files, and for nothing else, inside its tree {tree}: such as "
+            f'BASE_DIR / "staticfiles". {error}'
+        ) from error
 
 
-def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
-    """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
-    app, number = App(params["app"]), params["release"]
-    if check_mode and not os.path.exists(manifest_path(app, number)):
-        return {"changed": True, "msg": f"Would do {', '.join(params['steps'])}."}
-    manifest = read_manifest(app, number)
-    done = manifest.get("done", [])
-    steps = [step for step in params["steps"] if step not in done]
-    if not steps or check_mode:
-        return {"changed": bool(steps)}
-    public = os.path.join(
-        app.backstage(number), "public", *params["static_url"].strip("/").split("/")
-    )
+def start(
+    app: App, number: int, manifest: dict[str, Any], steps: list[str], params: dict[str, Any]
+) -> dict[str, Any]:
+    """Do the steps in one Django start, and publish what it collected; what was found."""
+    path = "/".join(["public", *params["static_url"].strip("/").split("/")])
     if "collectstatic" in steps:
-        refuse_links(app, public)
-        os.makedirs(public, exist_ok=True)
-        give(public, app.user)
+        owner = pwd.getpwnam(app.user)
+        with app.open_backstage(number) as backstage:
+            backstage.remove(path)
+            with backstage.inner(os.path.dirname(path), make=True):
+                pass
+            # The app's to write for that moment alone.
+            backstage.mkdir(path, 0o755, owner.pw_uid, owner.pw_gid)
     request = {
         "steps": steps,
         "databases": params["databases"],
@@ -205,31 +217,65 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "may_be_ahead": params["may_be_ahead"],
         "may_debug": params["may_debug"],
         "tree": app.release(number),
-        "static_root": public,
+        "static_root": os.path.join(app.backstage(number), path),
         "static_url": params["static_url"],
         "wsgi": manifest["wsgi"],
         "local_settings": manifest.get("local_settings", ""),
     }
+    gone: list[str] = []
     try:
-        found = start_django(app, number, manifest, request, params["timeout"])
+        found: dict[str, Any] = start_django(app, number, manifest, request, params["timeout"])
     finally:
         if "collectstatic" in steps:
-            give(public, app.builder)  # it was the app's to write for that moment alone
-    if "collected" in found:
-        publish(
-            app, number, found["static_root"] if found["collected"] is not None else None, public
-        )
-    manifest.update(wsgi=found["wsgi"], done=done + found["done"])
+            gone = publish(app, number, path, params["seal"])
+    if found.get("collected") is not None and found["static_root"]:
+        lead_to_public(app, number, str(found["static_root"]), path)
+    return {**found, **({"unpublished": gone} if gone else {})}
+
+
+def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
+    app, number = App(params["app"]), params["release"]
+    if check_mode and not is_there(app, number):
+        return {"changed": True, "msg": f"Would do {', '.join(params['steps'])}."}
+    manifest = read_manifest(app, number)
+    done = manifest.get("done", [])
+    steps = [step for step in params["steps"] if step not in done]
+    to_seal = params["seal"] and "sealed" not in manifest
+    if check_mode or not (steps or to_seal):
+        return {"changed": bool(steps or to_seal)}
+    found: dict[str, Any] = {"done": [], "unpublished": []}
+    if to_seal:
+        found["removed"] = seal_release(app, number)
+        if "collectstatic" in done:
+            found["unpublished"] = publish(app, number, "public", seal=True)  # a build's until now
+    if steps:
+        found.update(start(app, number, manifest, steps, params))
+        manifest.update(wsgi=found["wsgi"], done=done + found["done"])
     if "migrations" in found:  # for the day when another release has to tell what it has more
         manifest.update(migrations=found["migrations"], ahead=found["ahead"])
-    write_json(manifest_path(app, number), manifest)
-    result = {key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found}
+    if params["seal"]:
+        manifest["sealed"] = checksums_of_release(app, number)
+    with app.open_backstage(number) as backstage:
+        backstage.write_json(MANIFEST, manifest)
+    result: dict[str, Any] = {
+        key: found[key] for key in ("waiting", "collected", "django", "wsgi") if key in found
+    }
     result["left"] = [step for step in steps if step not in found["done"]]
     secrets = named_values(app, number) if found.get("warnings") else {}
     result["warnings_of_check"] = [
         without_secrets(warning, secrets) for warning in found.get("warnings", [])
     ]
     return {**result, "warnings": warnings(found, result["warnings_of_check"]), "changed": True}
+
+
+def is_there(app: App, number: int) -> bool:
+    """Whether the release was made; a dry run made none."""
+    try:
+        with app.open_backstage(number) as backstage:
+            return backstage.exists(MANIFEST)
+    except FileNotFoundError:
+        return False
 
 
 def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
@@ -239,6 +285,15 @@ def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
         said.append(
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "
             'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
+        )
+    if found.get("unpublished"):
+        said.append(
+            "Not published, since a link that leads out of the static files could show anything: "
+            + listed(found["unpublished"])
+        )
+    if found.get("removed"):
+        said.append(
+            f"Removed from the release, as no files, folders or links: {listed(found['removed'])}"
         )
     if found.get("unread"):
         said.append(
@@ -251,6 +306,12 @@ def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
             "variables. On live, a deploy refuses that."
         )
     return said
+
+
+def listed(paths: Sequence[str]) -> str:
+    """Paths in a sentence, the first ones of many. Who made them may have named them anything."""
+    more = f" and {len(paths) - 5} more" if len(paths) > 5 else ""
+    return ", ".join(map(repr, paths[:5])) + more
 
 
 def main() -> None:

@@ -194,21 +194,14 @@ import os
 import posixpath
 import pwd
 import re
-import shutil
 import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._django import MANIFEST
 from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import (
-    give,
-    is_inside,
-    read_file,
-    remove,
-    write_file,
-    write_json,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._files import read_file, write_file
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     BUILDING,
     FAILED,
@@ -225,10 +218,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._requirements imp
     wanted_virtualenv,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._shared import link_shared
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
     Source,
     source_of,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -251,6 +246,9 @@ OPTIONS = {
     "source_control": {"type": "str", "default": "git"},
     "service_manager": {"type": "str", "default": "systemd"},
 }
+
+# What was asked for, in a release's folder backstage: it is made again where that changes.
+ASKED = "asked.json"
 
 _NAMED_IN_MANAGE = re.compile(r"""DJANGO_SETTINGS_MODULE['"]\s*(?:,|\]\s*=)\s*['"]([\w.]+)['"]""")
 
@@ -373,14 +371,15 @@ def serves_already(
     if serving is None or not running:
         return False
     try:
-        with open(os.path.join(app.backstage(serving), "asked.json"), encoding="utf-8") as file:
-            asked = json.load(file)
+        with app.open_backstage(serving) as backstage:
+            asked = json.loads(backstage.read(ASKED))
         frozen = read_file(app.environment(serving))
         local = read_local_settings(app, serving, manifest["local_settings"])
-    except (OSError, ValueError):
+        with Folder.open(app.releases, str(serving)) as folder:
+            name = os.path.basename(folder.readlink(".venv"))
+    except (OSError, ValueError, GreenroomError):
         return False
-    tree = app.release(serving)
-    whole = Virtualenv(tree, os.path.realpath(os.path.join(tree, ".venv")), "").is_complete()
+    whole = Virtualenv(app.release(serving), os.path.join(app.venvs, name), "").is_complete()
     same = asked == manifest and frozen == environment and local == local_settings
     return bool(same and whole)
 
@@ -397,55 +396,30 @@ def make(
 
     Raises GreenroomError.
     """
-    tree, backstage = app.release(number), app.backstage(number)
-    remove(tree)
-    os.mkdir(tree)
-    # What is made in it belongs to the app's group: the web server passes, and reads no code.
-    os.chown(tree, pwd.getpwnam(app.builder).pw_uid, pwd.getpwnam(app.user).pw_gid)
-    os.chmod(tree, 0o2751)
-    source.export(manifest["revision"], tree)
-    if os.path.lexists(backstage) or os.path.lexists(os.path.join(tree, ".venv")):
-        raise GreenroomError(
-            "The repository tracks .greenroom or .venv, which are names of the release's own."
-        )
-    for path in manifest["shared_paths"]:
-        link_shared(app, tree, path)
+    builder, readers = pwd.getpwnam(app.builder).pw_uid, pwd.getpwnam(app.user).pw_gid
+    path = app.release(number)
+    with Folder.open(app.releases) as releases:
+        releases.remove(str(number))
+        # What is made in it belongs to the app's group: the web server passes, and reads no code.
+        releases.mkdir(str(number), 0o2751, builder, readers)
+    source.export(manifest["revision"], path)
+    with Folder.open(app.releases, str(number)) as tree:
+        if tree.exists(".greenroom") or tree.exists(".venv"):
+            raise GreenroomError(
+                "The repository tracks .greenroom or .venv, which are names of the release's own."
+            )
+        tree.mkdir(".greenroom")
+    link_shared(app, path, manifest["shared_paths"])
     if manifest["local_settings"]:
         write_local_settings(app, number, manifest["local_settings"], local_settings)
-    os.makedirs(os.path.join(backstage, "public"))
-    os.symlink(app.socket(number), os.path.join(backstage, "socket"))
-    os.symlink(app.environment(number), os.path.join(backstage, "env"))
-    write_json(os.path.join(backstage, "asked.json"), manifest)
-    write_json(os.path.join(backstage, "release.json"), {"number": number, **manifest})
-    give(backstage, app.builder)
+    with app.open_backstage(number) as backstage:
+        backstage.mkdir("public")
+        backstage.symlink("socket", app.socket(number))
+        backstage.symlink("env", app.environment(number))
+        backstage.write_json(ASKED, manifest)
+        backstage.write_json(MANIFEST, {"number": number, **manifest})
     # root:APP 0640: the service manager reads it as root, people as members of the app's group.
-    write_file(app.environment(number), environment, 0o640, 0, pwd.getpwnam(app.user).pw_gid)
-
-
-def link_shared(app: App, tree: str, path: str) -> None:
-    """Link what outlives releases into the tree; what the repository has there seeds it once."""
-    here, there = os.path.join(tree, path.rstrip("/")), os.path.join(app.shared, path.rstrip("/"))
-    owner = pwd.getpwnam(app.user)
-    # This runs as root, while the repository and the app decide what is a link in here.
-    for room, inner in ((tree, here), (app.shared, there)):
-        if not is_inside(os.path.realpath(os.path.dirname(inner)), os.path.realpath(room)):
-            raise GreenroomError(f"app_shared_paths has {path!r}; {inner} leads out of {room}.")
-    for folder in _parents(app.shared, there):
-        if not os.path.isdir(folder):
-            os.mkdir(folder, 0o750)
-            os.chown(folder, owner.pw_uid, owner.pw_gid)
-    if not os.path.lexists(there):
-        if os.path.isdir(here) and not os.path.islink(here):
-            shutil.copytree(here, there, symlinks=True)
-        elif os.path.isfile(here) and not os.path.islink(here):
-            shutil.copy(here, there)
-        elif path.endswith("/"):
-            os.mkdir(there, 0o750)
-        if os.path.lexists(there):
-            give(there, app.user)
-    remove(here)
-    os.makedirs(os.path.dirname(here), exist_ok=True)
-    os.symlink(os.path.relpath(there, os.path.dirname(here)), here)
+    write_file(app.environment(number), environment, 0o640, 0, readers)
 
 
 def reuse_virtualenv(app: App, number: int, manifest: dict[str, Any]) -> str:
@@ -460,13 +434,6 @@ def reuse_virtualenv(app: App, number: int, manifest: dict[str, Any]) -> str:
         return ""
     wanted.link()
     return wanted.path
-
-
-def _parents(top: str, path: str) -> list[str]:
-    """The folders between ``top`` and ``path``, outermost first."""
-    inner = os.path.relpath(os.path.dirname(path), top)
-    names = [] if inner == "." else inner.split(os.sep)
-    return [os.path.join(top, *names[: depth + 1]) for depth in range(len(names))]
 
 
 def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

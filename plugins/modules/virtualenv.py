@@ -15,6 +15,7 @@ description:
     files with all that they include, and the dependencies in pyproject.toml, looked for in that
     order.
   - gunicorn is added where the app names none.
+  - What was built is sealed. It belongs to root from then on, and no later build can change it.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -88,24 +89,24 @@ built:
 """
 
 import os
+import pwd
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._as_user import as_user
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
     CERTIFICATES,
     must_run,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._files import (
-    give,
-    remove,
-    write_file,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._files import write_file
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
     VIRTUALENV_OPTIONS,
     wanted_virtualenv,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
+from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -175,11 +176,10 @@ class Builder:
         if self.params["install_project"]:
             folder = os.path.join(self.tree, os.path.dirname(source))
             has_one = any(
-                os.path.isfile(os.path.join(folder, name))
-                for name in ("pyproject.toml", "setup.py")
+                self.has_file(os.path.join(folder, name)) for name in ("pyproject.toml", "setup.py")
             )
             self.install("--no-deps", folder if has_one else self.tree)
-        if not os.path.exists(os.path.join(self.venv, "bin", "gunicorn")):
+        if not self.has_file(os.path.join(self.venv, "bin", "gunicorn")):
             self.install(self.params["gunicorn"])
 
     def chosen(self, source: str) -> list[str]:
@@ -196,7 +196,7 @@ class Builder:
     def listed(self, requirements: str) -> list[str]:
         """What to hand to the installer for the text of a requirements file."""
         path = os.path.join(self.venv, "requirements.txt")
-        write_file(path, requirements)
+        as_user(self.app.builder, write_file, path, requirements, 0o644, -1, -1)
         return ["-r", path]
 
     def install(self, *what: str) -> None:
@@ -214,6 +214,10 @@ class Builder:
     def pip(self, *arguments: str) -> str:
         """Run the virtualenv's own pip; what it printed."""
         return self.run(self.python, "-m", "pip", *arguments)
+
+    def has_file(self, path: str) -> bool:
+        """Whether there is a file that the build user can see."""
+        return bool(as_user(self.app.builder, os.path.isfile, path))
 
     def run(self, *argv: str, cwd: str | None = None) -> str:
         """Run a command as the build user, in the tree; what it printed."""
@@ -249,15 +253,16 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     built, linked = not wanted.is_complete(), wanted.is_linked()
     if not check_mode:
         if built:
-            remove(venv)  # what a build that died left
-            os.mkdir(venv, 0o755)
-            give(venv, app.builder)
-            try:
-                Builder(app, tree, venv, params).build(source)
-            except GreenroomError:
-                remove(venv)
-                raise
-            remove(os.path.join(venv, ".lock"))  # uv's, which every user of the host could write
+            name, builder = os.path.basename(venv), pwd.getpwnam(app.builder)
+            with Folder.open(app.venvs) as venvs:
+                venvs.remove(name)  # what a build that died left
+                venvs.mkdir(name, 0o755, builder.pw_uid, builder.pw_gid)
+                try:
+                    Builder(app, tree, venv, params).build(source)
+                    seal_virtualenv(app, name)
+                except GreenroomError:
+                    venvs.remove(name)
+                    raise
             wanted.complete()
         if not linked:
             wanted.link()

@@ -167,6 +167,7 @@ notes = ["static/**/*"]
 }
 # Beside the code there is site-packages now, so the data are elsewhere.
 BESIDE = 'DATABASES["default"]["NAME"] = os.environ["DATABASE"]\n'
+STATIC = 'STATIC_ROOT = "staticfiles"\n'
 INSTALL: dict[str, Any] = {
     "app_install_project": True,
     "app_env": {"DATABASE": f"{HOME}/shared/db.sqlite3"},
@@ -180,20 +181,26 @@ def test_a_database_inside_the_virtualenv_is_refused(project: Project) -> None:
     assert "inside the release's virtualenv" in said
 
 
-def test_a_project_that_is_itself_installed(project: Project) -> None:
+def test_static_files_inside_the_virtualenv_are_refused(project: Project) -> None:
     project.commit(INSTALLED, settings=BESIDE, within="src/")
+    said = project.refuse(**INSTALL)
+    assert "STATIC_ROOT is" in said
+    assert "that is inside the virtualenv" in said
+
+
+def test_a_project_that_is_itself_installed(project: Project) -> None:
+    project.commit(INSTALLED, settings=BESIDE + STATIC, within="src/")
     project.deploy(**INSTALL)
     page = project.page()
     assert page["packages"]["small"] == "3.1"
     assert page["settings_file"].startswith(virtualenv(project))
     assert page["settings_file"].endswith("/site-packages/config/settings.py")
-    # STATIC_ROOT is in site-packages too, and served all the same.
     assert project.host.get(page["css"]).text == "body { color: #123456 }\n"
 
 
 def test_each_of_its_releases_has_its_own_code(project: Project) -> None:
     first, text = virtualenv(project), project.page()["title"]
-    project.commit(INSTALLED, settings=BESIDE + "TITLE = 'second'\n", within="src/")
+    project.commit(INSTALLED, settings=BESIDE + STATIC + "TITLE = 'second'\n", within="src/")
     project.deploy(**INSTALL)
     assert virtualenv(project) != first
     assert project.page()["title"] == "second"

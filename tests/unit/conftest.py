@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _command
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
+from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
 
 DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
 UV = str(Path(sys.executable).with_name("uv"))
@@ -43,6 +44,7 @@ def give_virtualenv(app: App, number: int) -> None:
     """Give a release a virtualenv that is whole, as far as anybody looks."""
     folder = os.path.join(app.venvs, "same")
     os.makedirs(folder, exist_ok=True)
+    seal_virtualenv(app, "same")
     with open(os.path.join(folder, ".complete"), "w", encoding="utf-8"):
         pass
     replace_link(os.path.join(app.release(number), ".venv"), "../../venvs/same")

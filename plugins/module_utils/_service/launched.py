@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from datetime import datetime
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import telling_lines
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._http import connect_to
 
 STARTING = 120  # seconds until a release must listen
 LEAVING = 600  # seconds until one that leaves must be gone
@@ -24,9 +24,11 @@ TAIL = 2**18  # bytes of a log that are looked at
 
 def listens(path: str) -> bool:
     """Whether something accepts connections on a unix socket."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-        connection.settimeout(1)
-        return connection.connect_ex(path) == 0
+    try:
+        connect_to(path, 1).close()
+    except OSError:
+        return False
+    return True
 
 
 def read_end(path: str) -> str:

@@ -194,23 +194,19 @@ class ModWsgi:
         free = [door for door in DOORS if serving is None or behind.get(door) != serving]
         return min(free, key=lambda door: door in behind)
 
-    def _marks(self, number: int) -> str:
-        return os.path.join(self.app.backstage(number), "door")
-
     def _mark(self, number: int, door: str) -> None:
         """Write into a tree, which is not on stage, which door it is behind."""
         self._unmark(number)
-        os.mkdir(self._marks(number), 0o755)
-        with open(os.path.join(self._marks(number), door), "x", encoding="ascii"):
-            pass
+        with self.app.open_backstage(number) as backstage:
+            backstage.mkdir("door")
+            backstage.write(f"door/{door}", "")
 
     def _unmark(self, number: int) -> None:
         """Have a tree say nothing of doors any more, from one moment to the next."""
-        gone = f"{self._marks(number)}.gone"
-        remove(gone)
-        with suppress(FileNotFoundError):
-            os.rename(self._marks(number), gone)
-            remove(gone)
+        with suppress(FileNotFoundError), self.app.open_backstage(number) as backstage:
+            backstage.remove("door.gone")
+            backstage.rename("door", "door.gone")
+            backstage.remove("door.gone")
 
     def _processes(self) -> dict[int, int | None]:
         """The processes that Apache has for the app, and the release that each is of.

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 
+from ansible_collections.greenroom.django.plugins.module_utils._as_user import as_user
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
     is_running,
     must_run,
@@ -40,7 +41,7 @@ class Git:
 
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
-        return os.path.isdir(os.path.join(self.path, "objects"))
+        return bool(as_user(self.user, os.path.isdir, os.path.join(self.path, "objects")))
 
     def unlock(self) -> None:
         """Take away the locks of a fetch that was killed, or git would refuse the next one.
@@ -48,7 +49,7 @@ class Git:
         As the build user, since what it owns could lead root elsewhere. One that took too long for
         its run, and was left to itself, keeps its own.
         """
-        if os.path.isdir(self.path) and not is_running("git", self.user):
+        if self.is_here() and not is_running("git", self.user):
             locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
             must_run(
                 "Looking for locks of a fetch that was killed",
@@ -114,8 +115,7 @@ class Git:
         Its files are for their owner and group alone.
         """
         index = os.path.join(self.path, "greenroom.index")
-        for left in (index, f"{index}.lock"):  # by a run that was killed
-            remove(left)
+        as_user(self.user, _forget, index)  # of a run that was killed
         must_run(
             f"Taking revision {revision[:12]} out of the repository",
             [
@@ -133,7 +133,7 @@ class Git:
             environment={"GIT_INDEX_FILE": index},
             umask=0o027,
         )
-        os.unlink(index)
+        as_user(self.user, _forget, index)
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(["git", f"--git-dir={self.path}", *arguments], user=self.user)
@@ -142,3 +142,9 @@ class Git:
         return must_run(
             f"git {arguments[0]}", ["git", f"--git-dir={self.path}", *arguments], user=self.user
         )
+
+
+def _forget(index: str) -> None:
+    """As the user whose it is: remove an index, and the lock of one that was being written."""
+    remove(index)
+    remove(f"{index}.lock")

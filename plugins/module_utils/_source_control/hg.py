@@ -7,6 +7,7 @@ import re
 import subprocess
 from typing import Any
 
+from ansible_collections.greenroom.django.plugins.module_utils._as_user import as_user
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
     is_running,
     must_run,
@@ -53,7 +54,7 @@ class Mercurial:
 
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
-        return os.path.isdir(os.path.join(self.path, ".hg", "store"))
+        return bool(as_user(self.user, os.path.isdir, os.path.join(self.path, ".hg", "store")))
 
     def unlock(self) -> None:
         """Take back the half of a fetch that was killed, or Mercurial would refuse the next one.
@@ -64,9 +65,8 @@ class Mercurial:
             return
         store = os.path.join(self.path, ".hg", "store")
         locks = [os.path.join(store, "lock"), os.path.join(self.path, ".hg", "wlock")]
-        if any(map(os.path.lexists, locks)):
-            must_run("Looking for locks", ["rm", "-f", "--", *locks], user=self.user)
-        unfinished = os.path.lexists(os.path.join(store, "journal"))
+        must_run("Removing locks", ["rm", "-f", "--", *locks], user=self.user)
+        unfinished = as_user(self.user, os.path.lexists, os.path.join(store, "journal"))
         if unfinished and self._hg("recover").returncode != 0:
             self._remove()  # it is a copy, and the next fetch makes another
 
@@ -94,7 +94,7 @@ class Mercurial:
         """Remove the copy, by another name first: half a copy would be taken for one."""
         old = f"{self.path}.old"
         must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
-        if os.path.lexists(self.path):
+        if as_user(self.user, os.path.lexists, self.path):
             must_run("Moving the old copy", ["mv", "-T", "--", self.path, old], user=self.user)
             must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
 

@@ -143,3 +143,18 @@ def test_through_the_web_server_it_claims_nothing(tmp_path: Path) -> None:
     assert b"\r\nHost: www.example.com\r\n" in asked[0]
     assert b"X-Forwarded" not in asked[0]
     assert not os.listdir(tmp_path)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a socket away")
+@pytest.mark.parametrize("how", ["link", "exchanged"])
+def test_a_socket_of_somebody_elses_is_told_nothing(serve: Serve, tmp_path: Path, how: str) -> None:
+    asked: list[bytes] = []
+    path = serve(None, asked)
+    if how == "link":
+        os.rename(path, tmp_path / "theirs")
+        os.symlink(tmp_path / "theirs", path)
+    else:
+        os.chown(path, 4711, 4711)  # as it was looked at, before it was another one
+    answer = ask("/", "a.example", green_room=path)
+    assert (answer.status, answer.error) == (None, f"{path} leads to somebody else's socket")
+    assert asked in ([], [b""])

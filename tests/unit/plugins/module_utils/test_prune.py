@@ -47,11 +47,11 @@ def test_one_that_was_cut_short_is_ended_by_the_next(
     """The journal says it first, so that nobody goes back to half a release."""
     journal = Journal(app.journal, [add_release(app, 1, "a"), add_release(app, 2, "b")])
 
-    def power_fails(_path: str) -> None:
+    def power_fails(_top: str, _name: str) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(_prune, "remove", power_fails)
+        patch.setattr(_prune, "remove_from", power_fails)
         with pytest.raises(KeyboardInterrupt):
             prune(app, journal, keep={2})
     left = Journal.read(app.journal)

@@ -26,6 +26,7 @@ from ansible_collections.greenroom.django.plugins.modules import (
     begin,
     find_release,
     hand_over,
+    manage,
     record,
     record_tests,
     release,
@@ -41,6 +42,7 @@ MODULES = (
     begin,
     find_release,
     hand_over,
+    manage,
     record,
     record_tests,
     release,
@@ -132,6 +134,8 @@ class Host:
         made = release.release(params, check)
         if made["needed"] and not check:
             give_virtualenv(self.app, made["number"])
+            given = {"app": "blog", "release": made["number"], "steps": []}
+            manage.manage({**defaults_of(manage), **given}, False)  # it is sealed
         return made
 
     def take_stage(self, number: int, check: bool = False) -> dict[str, Any]:

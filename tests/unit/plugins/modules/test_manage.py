@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._seal import checksums_of_release
 from ansible_collections.greenroom.django.plugins.modules import manage
 
 from tests.unit.conftest import defaults_of
@@ -25,21 +26,32 @@ def public(app: App) -> Path:
     (public / "css").chmod(0o700)
     Path(app.backstage(7), "release.json").write_text(json.dumps(MANIFEST))
     os.makedirs(os.path.join(app.venvs, "v/lib"))
+    Path(app.venvs, "v/.checksums").write_text("{}")
     os.symlink("../../venvs/v", os.path.join(app.release(7), ".venv"))
     return public
 
 
 def test_all_can_read_what_was_collected_and_one_can_write(app: App, public: Path) -> None:
-    (public / "out").symlink_to("/etc/passwd")
-    manage.publish(app, 7, None, str(public))
-    modes = {p.name: oct(p.stat().st_mode & 0o777) for p in (public, *public.rglob("[ac]*"))}
-    assert modes == {"static": "0o755", "css": "0o755", "a.css": "0o644"}
+    (public / "css/newest.css").symlink_to("a.css")
+    for name, target in (("out", "/etc/passwd"), ("css/up", "../../x"), ("down", "css/../../x")):
+        (public / name).symlink_to(target)
+    os.mkfifo(public / "css/fifo")
+    gone = manage.publish(app, 7, "public/static", seal=True)
+    assert sorted(gone) == ["css/fifo", "css/up", "down", "out"]
+    modes = {p.name: oct(p.lstat().st_mode) for p in (public, *public.rglob("*"))}
+    assert modes == {
+        "static": "0o40755",
+        "css": "0o40755",
+        "a.css": "0o100644",
+        "newest.css": "0o120777",
+    }
     assert not os.path.lexists(os.path.join(app.release(7), "staticfiles"))
 
 
+@pytest.mark.usefixtures("public")
 @pytest.mark.parametrize("there", [None, "folder", "link"])
-@pytest.mark.parametrize("where", ["staticfiles", "shop/assets/all", ".venv/lib/static"])
-def test_static_root_leads_to_it(app: App, public: Path, where: str, there: str | None) -> None:
+@pytest.mark.parametrize("where", ["staticfiles", "shop/assets/all"])
+def test_static_root_leads_to_it(app: App, where: str, there: str | None) -> None:
     root = Path(app.release(7), where)
     if there == "folder":
         (root / "old").mkdir(parents=True)
@@ -47,13 +59,24 @@ def test_static_root_leads_to_it(app: App, public: Path, where: str, there: str 
         root.parent.mkdir(parents=True, exist_ok=True)
         root.symlink_to("nowhere")
     for _ in range(2):
-        manage.publish(app, 7, str(root), str(public))
+        manage.lead_to_public(app, 7, str(root), "public/static")
         assert root.is_symlink()
         assert (root / "css/a.css").read_text() == "a {}"
 
 
 @pytest.mark.parametrize(
-    "where", ["/srv/static", "..", ".", ".greenroom", ".greenroom/public", "media/x", "../8/static"]
+    "where",
+    [
+        "/srv/static",
+        "..",
+        ".",
+        ".greenroom",
+        ".greenroom/public",
+        ".venv",
+        ".venv/lib/static",
+        "media/x",
+        "../8/static",
+    ],
 )
 def test_a_static_root_that_is_no_folder_of_its_own(app: App, public: Path, where: str) -> None:
     """Nothing may be removed for it, least of all what outlives releases."""
@@ -63,7 +86,7 @@ def test_a_static_root_that_is_no_folder_of_its_own(app: App, public: Path, wher
     os.symlink(os.path.join(app.shared, "media"), os.path.join(app.release(7), "media"))
     root = os.path.normpath(os.path.join(app.release(7), where))
     with pytest.raises(GreenroomError) as refused:
-        manage.publish(app, 7, root, str(public))
+        manage.lead_to_public(app, 7, root, "public/static")
     assert str(refused.value).startswith(f"STATIC_ROOT is {root}. Each release needs a folder of")
     assert kept.read_text() == "kept"
     assert (public / "css/a.css").read_text() == "a {}"
@@ -116,7 +139,9 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
         ["check", "migrate"],
     ]
     assert [request["wsgi"] for request in django.asked] == ["", "shop.wsgi:application"]
-    assert json.loads(Path(app.backstage(7), "release.json").read_text()) == {
+    manifest = json.loads(Path(app.backstage(7), "release.json").read_text())
+    assert manifest.pop("sealed") == checksums_of_release(app, 7)
+    assert manifest == {
         **MANIFEST,
         "wsgi": "shop.wsgi:application",
         "done": ["collectstatic", "check", "migrate"],

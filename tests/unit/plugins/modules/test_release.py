@@ -12,10 +12,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
     wanted_virtualenv,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._shared import link_shared
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 from ansible_collections.greenroom.django.plugins.modules.release import (
     describe,
-    link_shared,
     make,
     reuse_virtualenv,
     serves_already,
@@ -346,7 +346,7 @@ def test_what_outlives_releases(
                 full.symlink_to(content[3:])
             else:
                 full.write_text(content)
-    link_shared(app, app.release(7), path)
+    link_shared(app, app.release(7), [path])
     assert tree_of(app.release(7)) == {key.rstrip("/"): value for key, value in tree.items()}
     assert tree_of(app.shared) == shared
 
@@ -359,7 +359,7 @@ def test_a_link_leads_nowhere_else(app: App, tmp_path: Path, where: str) -> None
     os.mkdir(app.release(7))
     os.symlink(precious, os.path.join(app.release(7) if where == "tree" else app.shared, "data"))
     with pytest.raises(GreenroomError, match=r"^app_shared_paths has 'data/inner/'; .* leads out"):
-        link_shared(app, app.release(7), "data/inner/")
+        link_shared(app, app.release(7), ["data/inner/"])
     assert tree_of(str(precious)) == {"inner": None}
 
 

@@ -2,12 +2,12 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _local_settings
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.modules import run_commands
@@ -56,13 +56,19 @@ def test_they_may_read_the_local_settings_meanwhile(
     (tree / ".greenroom/release.json").write_text(json.dumps(manifest))
     (tree / "src/local.py").write_text("A = 1\n")
     owners: list[Any] = []
-    monkeypatch.setattr(os, "chown", lambda path, user, *_, **__: owners.append((path, user)))
-    for command in ("/bin/true", "/bin/false"):
+    write = _local_settings.write_local_settings
+
+    def noted(app: App, number: int, path: str, content: str, owner: str = "root") -> None:
+        owners.append((path, content, owner))
+        write(app, number, path, content, ME)
+
+    monkeypatch.setattr(_local_settings, "write_local_settings", noted)
+    for command in ("/bin/sh -c 'echo B = 2 >> src/local.py; ln src/local.py x'", "/bin/false"):
         with suppress(GreenroomError):
             run(command)
-    path = str(tree / "src/local.py")
-    builder = pwd.getpwnam(ME).pw_uid
-    assert owners == [(path, builder), (path, 0)] * 2
+        assert (tree / "src/local.py").read_text() == "A = 1\n"
+        assert (tree / "src/local.py").stat().st_nlink == 1
+    assert owners == [("src/local.py", "A = 1\n", who) for who in (ME, "root")] * 2
 
 
 def test_the_first_that_fails_is_the_last(tree: Path) -> None:

@@ -97,7 +97,7 @@ def test_a_build_that_fails_or_dies_leaves_nothing_to_trip_over(app: App, build:
     os.unlink(os.path.join(done["path"], ".complete"))  # as when the power failed
     Path(done["path"], "left").touch()
     assert build(1, DJANGO)["built"] is True
-    assert sorted(os.listdir(done["path"])) == [".complete", "half"]
+    assert sorted(os.listdir(done["path"])) == [".checksums", ".complete", "half"]
 
 
 def test_a_dry_run_builds_nothing(app: App, build: Any) -> None:
