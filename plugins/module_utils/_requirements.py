@@ -17,6 +17,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     read_file,
     write_file,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import build_sandbox
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
 USUAL_NAMES = (*LOCKS, "requirements.txt", "pyproject.toml")
@@ -149,7 +150,11 @@ def wanted_virtualenv(
     source = find_requirements(tree, requirements)
     texts = ingredients(tree, source)
     recipe = {
-        "python": must_run("Asking Python for its version", [settings["python"], "-VV"]),
+        "python": must_run(
+            "Asking Python for its version",
+            [settings["python"], "-VV"],
+            user=build_sandbox(app).without_network(),
+        ),
         "texts": texts,
         **{key: settings[key] for key in ("installer", "gunicorn", "install_project")},
     }

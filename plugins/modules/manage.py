@@ -211,7 +211,8 @@ def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "local_settings": manifest.get("local_settings", ""),
     }
     try:
-        found = start_django(app, number, manifest, request, params["timeout"])
+        collected = [public] if "collectstatic" in steps else []
+        found = start_django(app, number, manifest, request, params["timeout"], writable=collected)
     finally:
         if "collectstatic" in steps:
             give(public, app.builder)  # it was the app's to write for that moment alone

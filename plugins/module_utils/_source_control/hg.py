@@ -14,6 +14,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     tail,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    Sandbox,
+    writing,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 
 # Nobody is there to answer a question, and no setting of a person changes what a command prints.
@@ -45,7 +49,7 @@ class Mercurial:
     untrack = "hg forget {0}, and a line in .hgignore"
     others = (".hgsub", "subrepositories")
 
-    def __init__(self, path: str, user: str) -> None:
+    def __init__(self, path: str, user: str | Sandbox) -> None:
         self.path = path
         self.user = user
         self._names: dict[str, list[str]] = {}  # of the files in a revision
@@ -179,13 +183,13 @@ class Mercurial:
         must_run(
             what,
             [*_HG, "--repository", self.path, *archive, "--rev", revision, folder],
-            user=self.user,
+            user=writing(self.user, folder),
             environment=_PLAIN,
             umask=0o027,
         )
         # Of files, Mercurial knows only whether they can be run, and lets everybody read them.
         others = ["-type", "f", "-exec", "chmod", "o-rwx", "{}", "+"]
-        must_run(what, ["find", folder, "-mindepth", "1", *others], user=self.user)
+        must_run(what, ["find", folder, "-mindepth", "1", *others], user=writing(self.user, folder))
 
     def _find(self, rev: str) -> tuple[str, str]:
         """What ``rev`` means, in words, and the hash; two empty strings where it means nothing."""

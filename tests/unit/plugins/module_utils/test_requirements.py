@@ -14,6 +14,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._requirements imp
     wanted_virtualenv,
 )
 
+from tests.unit.conftest import ME
+
 
 def write(tree: Path, files: dict[str, str]) -> str:
     for name, text in files.items():
@@ -166,6 +168,7 @@ def test_releases_that_need_the_same_have_the_same(
     tmp_path: Path, second: dict[str, str], settings: dict[str, object], same: bool
 ) -> None:
     app = App("blog", root=str(tmp_path))
+    app.builder = ME
     one = write(tmp_path / "srv/blog/releases/1", {"requirements.txt": "django\n"})
     two = write(tmp_path / "srv/blog/releases/2", second)
     paths = [
@@ -178,6 +181,7 @@ def test_releases_that_need_the_same_have_the_same(
 def test_a_damaged_virtualenv_is_left_to_those_who_have_it(tmp_path: Path) -> None:
     """One may serve with it. What comes next gets another of the same content."""
     app = App("blog", root=str(tmp_path))
+    app.builder = ME
     trees = [
         write(tmp_path / f"srv/blog/releases/{number}", {"requirements.txt": ""})
         for number in (1, 2, 3)
@@ -208,6 +212,7 @@ def test_a_damaged_virtualenv_is_left_to_those_who_have_it(tmp_path: Path) -> No
 
 def test_a_virtualenv_counts_when_it_is_whole(tmp_path: Path) -> None:
     app = App("blog", root=str(tmp_path))
+    app.builder = ME
     tree = write(tmp_path / "srv/blog/releases/1", {"requirements.txt": ""})
     wanted = wanted_virtualenv(app, tree, "", SETTINGS)
     os.makedirs(wanted.path)
