@@ -10,6 +10,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._text import message
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES, reason
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests import run, told
@@ -55,7 +56,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 )
         except GreenroomError as error:
             kind, repository = arguments["source_control"], arguments["repository"]
-            return {"failed": True, "msg": reason(error, repository, kind)}
+            return {"failed": True, "msg": message(reason(error, repository, kind))}
         return {
             "changed": False,
             "result": "passed" if ended.passed else "failed",

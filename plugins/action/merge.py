@@ -8,6 +8,7 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._text import message
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES, reason
 from ansible_collections.greenroom.django.plugins.plugin_utils._display import show
 from ansible_collections.greenroom.django.plugins.plugin_utils._merged import Merged
@@ -50,7 +51,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
             )
         except GreenroomError as error:
             kind, repository = arguments["source_control"], arguments["repository"]
-            return {"failed": True, "msg": reason(error, repository, kind)}
+            return {"failed": True, "msg": message(reason(error, repository, kind))}
         show(sentence(merged, branch, into, rehearsed))
         return {
             "changed": merged.changed,

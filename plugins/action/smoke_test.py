@@ -13,6 +13,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._pages import (
     listed,
     visitor,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._text import message
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -46,7 +47,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 "changed": False,
                 "warnings": ["No page was tried: the site is in maintenance."],
             }
-        return {"failed": True, "msg": listed(found, len(pages))}
+        return {"failed": True, "msg": message(listed(found, len(pages)))}
 
     def is_closed(self, app: str, task_vars: dict[str, Any] | None) -> bool:
         """Whether somebody has closed the site on the host: then every page is the same."""

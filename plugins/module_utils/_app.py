@@ -30,6 +30,7 @@ class App:
         self.user = name  # runs the app, and owns its data
         self.builder = f"{name}-build"  # makes releases, and owns their code
         self.web = f"{name}-web"  # the group that may see what the app shows
+        self.django_group = f"{name}-django"  # of the app's code outside of its service
         self.home = os.path.join(root, "srv", name)
         self.releases = os.path.join(self.home, "releases")
         self.venvs = os.path.join(self.home, "venvs")
@@ -43,6 +44,9 @@ class App:
         self.maintenance = os.path.join(self.home, "maintenance")
         self.etc = os.path.join(root, "etc", name)
         self.database_environment = os.path.join(self.etc, "database.env")
+        # How the build user reaches the repository: keys, tokens and settings, which root writes.
+        self.access = os.path.join(self.home, "access")
+        self.writable_paths = os.path.join(self.etc, "writable-paths")
         self.run = os.path.join(root, "run", name)
 
     def release(self, number: int) -> str:

@@ -17,6 +17,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
+from ansible_collections.greenroom.django.plugins.module_utils._text import message
 
 PATIENCE = 3600  # seconds that it waits for a deploy to end
 PAUSE = 15
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         print(take_turn(App(options.app), options.databases, options.keep, options.days))
     except GreenroomError as error:
-        print(error, file=sys.stderr)
+        print(message(str(error)), file=sys.stderr)
         return 1
     return 0
 

@@ -5,6 +5,7 @@ import inspect
 import json
 import os
 import secrets
+from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
@@ -13,6 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import r
 from ansible_collections.greenroom.django.plugins.module_utils._environment import load_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import app_sandbox
 
 # The manifest of a release, in its folder backstage: what the steps after its making need to know.
 MANIFEST = "release.json"
@@ -50,10 +52,12 @@ def start_django(
     request: dict[str, Any],
     timeout: float,
     process: ModuleType | None = None,
+    writable: Sequence[str] = (),
 ) -> Any:
     """Run ``process`` (_django_process) with a ``request`` in the release's Python; its answer.
 
-    ``request["steps"]`` names what it does, for the message. ``timeout`` is in seconds.
+    ``request["steps"]`` names what it does, for the message. ``timeout`` is in seconds;
+    ``writable`` are folders that it writes to, besides those of the app.
     Raises GreenroomError with the app's own words when it does not get through.
     """
     # Here, since a host compiles all that a module imports, and most steps start no Django.
@@ -61,9 +65,10 @@ def start_django(
 
     token = secrets.token_hex(8)
     python = os.path.join(app.release(number), ".venv", "bin", "python")
+    sandbox = app_sandbox(app).writing(*writable)
     result = run(
         [python, "-", json.dumps({**request, "token": token})],
-        user=app.user,
+        user=sandbox,
         cwd=os.path.join(app.release(number), manifest["directory"]),
         environment={
             **variables_of(app, number),

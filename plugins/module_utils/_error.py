@@ -12,3 +12,7 @@ class GreenroomError(Exception):
     def __init__(self, message: str, **details: object) -> None:
         super().__init__(message)
         self.details = details
+
+
+class TimeLimitError(GreenroomError):
+    """A command was ended since it took longer than it may."""

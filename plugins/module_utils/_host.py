@@ -8,6 +8,7 @@ import socket
 from ansible_collections.greenroom.django.plugins.module_utils._command import PATH
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import PROGRAM
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 
 
@@ -25,6 +26,8 @@ def check_host(service_manager: str, python: str | None = None) -> None:
     if python is not None and not shutil.which(python, path=PATH):
         there = ", ".join(_pythons()) or "none"
         problems.append(f"app_python is {python!r}, which is not here (there is: {there})")
+    if python is not None and not shutil.which(PROGRAM, path=PATH):
+        problems.append("bubblewrap is missing: run site.yml")
     if problems:
         raise GreenroomError(f"{socket.gethostname()} cannot take the app: {'; '.join(problems)}.")
 

@@ -165,11 +165,12 @@ class Lock:
             step = {**written, "step": "something that it started"}
         names = ", ".join(f"{name} ({number})" for number, name in sorted(processes.items()))
         numbers = " ".join(str(number) for number in sorted(processes))
+        # The first process of a sandbox, with which all that is in there ends, hears nothing else.
         return GreenroomError(
             f"The last run, of {step['by']}, is over or out of reach, but it still works on the "
             f"host: {step['step']}, since {_since(step['since'])}. Try again when that has ended, "
             "or have it waited for: -e wait=600."
-            + (f" Its processes: {names}. If they never end: kill {numbers}" if names else ""),
+            + (f" Its processes: {names}. If they never end: kill -9 {numbers}" if names else ""),
             working=step,
         )
 

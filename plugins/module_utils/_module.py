@@ -12,6 +12,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._lock import MARK, Lock
+from ansible_collections.greenroom.django.plugins.module_utils._text import (
+    message,
+    printable_values,
+)
 
 
 def run_module(
@@ -21,6 +25,7 @@ def run_module(
 ) -> None:
     """Run ``act(params, check_mode)`` as an Ansible module; what it returns is the module's result.
 
+    What it says is shown with its control characters escaped: it may quote an app or a build.
     ``options`` is the argument spec. A GreenroomError becomes the failure's message, its details
     beside it; so does a disk that takes no more. A step of a run works only while the run holds
     the app's lock; a module that is none of those steps says that it is not ``in_a_run``.
@@ -31,15 +36,15 @@ def run_module(
         with _step(module) if holds else nullcontext():
             result = act(module.params, module.check_mode)
         for warning in result.pop("warnings", []):
-            module.warn(warning)
-        module.exit_json(**result)
+            module.warn(message(warning))
+        module.exit_json(**printable_values(result))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             raise  # no fault of the disk: Ansible shows where it came from
         module.fail_json(msg=f"The host's disk: {error.strerror}: {error.filename or 'a file'}.")
     except GreenroomError as error:
-        message = without_secrets(str(error), _variables_of_release(module.params))
-        module.fail_json(msg=message, **error.details)
+        text = without_secrets(str(error), _variables_of_release(module.params))
+        module.fail_json(msg=message(text), **printable_values(error.details))
 
 
 def _step(module: AnsibleModule) -> AbstractContextManager[None]:

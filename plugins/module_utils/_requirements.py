@@ -14,6 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._as_user import a
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import build_sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder, read_text
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
@@ -163,7 +164,11 @@ def wanted_virtualenv(
     """
     source, texts = as_user(app.builder, _asked_for, tree, requirements)
     recipe = {
-        "python": must_run("Asking Python for its version", [settings["python"], "-VV"]),
+        "python": must_run(
+            "Asking Python for its version",
+            [settings["python"], "-VV"],
+            user=build_sandbox(app).without_network(),
+        ),
         "texts": texts,
         **{key: settings[key] for key in ("installer", "gunicorn", "install_project")},
     }

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import Sandbox
 
 PATIENCE = 20.0  # seconds for each question
 
@@ -31,7 +32,7 @@ class Sign:
     #: how its answer begins
     answer: str
 
-    def is_at(self, address: str, user: str, login: str = "") -> bool:
+    def is_at(self, address: str, user: str | Sandbox, login: str = "") -> bool:
         """Whether such a repository is at an address.
 
         ``user`` is who asks over ssh, and ``login`` a name and password for https, with a colon
@@ -60,11 +61,13 @@ class Sign:
             return False
         return kind.startswith(self.content_type)
 
-    def _answers_ssh(self, address: str, user: str) -> bool:
+    def _answers_ssh(self, address: str, user: str | Sandbox) -> bool:
         found = _SSH.fullmatch(address) or _SCP.fullmatch(address)
         if not found:
             return False
         where = ["-p", found["port"]] if found["port"] else []
+        if isinstance(user, Sandbox):
+            where += ["-F", os.path.join(user.home, ".ssh", "config")]
         path = found["path"]
         for command in self.commands:
             there = command.format(path=shlex.quote(path), relative=shlex.quote(path[1:]))

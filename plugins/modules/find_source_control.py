@@ -62,6 +62,7 @@ from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import source_sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 
 OPTIONS = {
@@ -76,10 +77,11 @@ def find_source_control(params: dict[str, Any], _check_mode: bool) -> dict[str, 
     """Ask; the result of the module."""
     app, token = App(params["app"]), params["token"]
     login = f"{params['user']}:{token}" if token else ""
+    asking = source_sandbox(app, params["repository"])
     found = [
         name
         for name, source in SOURCES.items()
-        if source.sign.is_at(params["repository"], app.builder, login)
+        if source.sign.is_at(params["repository"], asking, login)
     ]
     return {"changed": False, "source_control": found[0] if found else ""}
 

@@ -14,7 +14,7 @@ description:
   - What the repository does not have is not kept. That is so for bookmarks that are gone there, for
     a history that was rewritten, for another repository's, and for what somebody has committed on
     the host.
-  - It goes the way that is in that user's F(.hgrc) and F(.ssh/config).
+  - It goes the way that is in F(/srv/APP/access), in files of root's.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -62,12 +62,11 @@ after:
   type: str
 """
 
-import os
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg import Mercurial
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import fetch
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
@@ -79,13 +78,7 @@ OPTIONS = {
 
 def hg(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Fetch, or ask; the result of the module. Raises GreenroomError."""
-    app = App(params["app"])
-    source = Mercurial(os.path.join(app.build, Mercurial.folder), app.builder)
-    repository, rev, timeout = params["repository"], params["rev"], params["timeout"]
-    if check_mode:
-        return {"changed": False, "after": source.ask(repository, rev, timeout)}
-    source.fetch(repository, timeout)
-    return {"changed": False, "after": rev}
+    return fetch(App(params["app"]), "hg", params, check_mode)
 
 
 def main() -> None:

@@ -223,8 +223,11 @@ def start(
         "local_settings": manifest.get("local_settings", ""),
     }
     gone: list[str] = []
+    collected = [str(request["static_root"])] if "collectstatic" in steps else []
     try:
-        found: dict[str, Any] = start_django(app, number, manifest, request, params["timeout"])
+        found: dict[str, Any] = start_django(
+            app, number, manifest, request, params["timeout"], writable=collected
+        )
     finally:
         if "collectstatic" in steps:
             gone = publish(app, number, path, params["seal"])

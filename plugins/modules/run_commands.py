@@ -13,6 +13,8 @@ description:
     manage.py, with the release's environment, its virtualenv and C(node_modules/.bin) first on the
     PATH.
   - There is no shell. A command is split into words as a shell would, and that is all.
+  - A command writes to the release and to the build user's home, and to nothing else. What it
+    started ends with it.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -33,7 +35,12 @@ options:
   timeout:
     description: How long each command may take, in seconds.
     type: int
-    default: 1800
+    default: 3600
+  memory_max:
+    description: The memory that a command may use, with all that it starts, as in C(MemoryMax) of
+      systemd. Without systemd there is no limit.
+    type: str
+    default: 80%
 attributes:
   check_mode:
     support: full
@@ -80,12 +87,17 @@ from ansible_collections.greenroom.django.plugins.module_utils._local_settings i
     lent_to_builder,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    access_for_build,
+    build_sandbox,
+)
 
 OPTIONS = {
     "app": {"type": "str", "required": True},
     "release": {"type": "int", "required": True},
     "commands": {"type": "list", "elements": "str", "required": True},
-    "timeout": {"type": "int", "default": 1800},
+    "timeout": {"type": "int", "default": 3600},
+    "memory_max": {"type": "str", "default": "80%"},
 }
 
 
@@ -104,19 +116,21 @@ def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     environment = {
         # The tools of Node have lists of certificate authorities of their own.
         "NODE_EXTRA_CA_CERTS": CERTIFICATES,
+        **access_for_build(app),
         **variables,
         "DJANGO_SETTINGS_MODULE": manifest["settings_module"],
         "PATH": ":".join([*tools, variables.get("PATH", PATH)]),
         # What Python would keep of the local settings is not for the build user to keep.
         "PYTHONDONTWRITEBYTECODE": "1",
     }
+    sandbox = build_sandbox(app, tree).with_memory(params["memory_max"])
     outputs = []
     with lent_to_builder(app, number, manifest.get("local_settings", "")):
         for command in params["commands"]:
             output = must_run(
                 f"The command {command!r}",
                 shlex.split(command),
-                user=app.builder,
+                user=sandbox,
                 cwd=folder,
                 environment=environment,
                 timeout=params["timeout"],

@@ -54,6 +54,15 @@ options:
     description: The uv to use, by path.
     type: path
     default: /opt/greenroom/bin/uv
+  timeout:
+    description: How long each command of the installer may take, in seconds.
+    type: int
+    default: 3600
+  memory_max:
+    description: The memory that a command of the installer may use, with all that it starts, as in
+      C(MemoryMax) of systemd. Without systemd there is no limit.
+    type: str
+    default: 80%
 attributes:
   check_mode:
     support: partial
@@ -105,6 +114,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._requirements imp
     VIRTUALENV_OPTIONS,
     wanted_virtualenv,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    access_for_build,
+    build_sandbox,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
@@ -114,6 +127,8 @@ OPTIONS = {
     "requirements": {"type": "str", "default": ""},
     **VIRTUALENV_OPTIONS,
     "uv": {"type": "path", "default": "/opt/greenroom/bin/uv"},
+    "timeout": {"type": "int", "default": 3600},
+    "memory_max": {"type": "str", "default": "80%"},
 }
 
 # What a lock file's own tool is run as, to say in requirements.txt's words what is locked.
@@ -155,13 +170,12 @@ EXPORTS = {
 
 
 class Builder:
-    """Builds one virtualenv as the app's build user. Times are in seconds."""
-
-    timeout = 3600.0
+    """Builds one virtualenv as the app's build user."""
 
     def __init__(self, app: App, tree: str, venv: str, params: dict[str, Any]) -> None:
         self.app, self.tree, self.venv, self.params = app, tree, venv, params
         self.python = os.path.join(venv, "bin", "python")
+        self.sandbox = build_sandbox(app, tree, venv).with_memory(params["memory_max"])
 
     def build(self, source: str) -> None:
         """Make it and install everything. Raises GreenroomError with what the installer said."""
@@ -227,15 +241,18 @@ class Builder:
             "PIP_DISABLE_PIP_VERSION_CHECK": "1",
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
+            # Its cache stays the build user's, and what was built does not.
+            "UV_LINK_MODE": "copy",
             "VIRTUAL_ENV": self.venv,
+            **access_for_build(self.app),
         }
         return must_run(
             "Building the virtualenv",
             argv,
-            user=self.app.builder,
+            user=self.sandbox,
             cwd=cwd or self.tree,
             environment=environment,
-            timeout=self.timeout,
+            timeout=self.params["timeout"],
         )
 
 

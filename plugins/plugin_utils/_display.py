@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from ansible.utils.display import Display
+from ansible_collections.greenroom.django.plugins.module_utils._text import printable
 
 
 def show(text: str) -> None:
@@ -9,4 +10,4 @@ def show(text: str) -> None:
 
     Who may commit writes subjects, and must not get to write to the terminal itself.
     """
-    Display().display("".join(c for c in text.rstrip() if c.isprintable() or c == "\n"))
+    Display().display(printable(text.rstrip()))

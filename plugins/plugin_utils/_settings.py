@@ -120,6 +120,12 @@ _host = _matches(r"(\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:
 _url_path = _matches(r"/((?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 _dotted = _matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
 
+# systemd would pass over another with no more than a warning, and have no limit.
+_MEMORY = (
+    "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
+    _matches_text(r"infinity|[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%"),
+)
+
 # Setting: what it should be in words, and whether a value is that.
 RULES: dict[str, tuple[str, Check]] = {
     "app_name": (
@@ -183,6 +189,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_health_path": ("a path that begins with a slash", _matches(r"/[!-~]*")),
     "app_health_status": ("an HTTP status, 200 to 599", _between(200, 599)),
     "app_health_timeout": ("a number of seconds, 1 at least", _between(1)),
+    "app_build_timeout": ("a number of seconds, 1 at least", _between(1)),
     "app_migrate_timeout": ("a number of seconds, 1 at least", _between(1)),
     "migrations": ("auto, keep or reverse", _one_of("auto", "keep", "reverse")),
     "migration": (
@@ -214,11 +221,8 @@ RULES: dict[str, tuple[str, Check]] = {
         "a number of bytes, or such as 512k, 20m or 1g",
         _matches_text(r"[0-9]{1,12}[kKmMgG]?"),
     ),
-    # systemd would pass over another with no more than a warning, and have no limit.
-    "gunicorn_memory_max": (
-        "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
-        _matches_text(r"infinity|[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%"),
-    ),
+    "gunicorn_memory_max": _MEMORY,
+    "app_build_memory_max": _MEMORY,
 }
 
 # The same for each item of a list.

@@ -19,6 +19,7 @@ pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 TOKEN = "s3cret/t@ken:with#everything%20"
 BUILD = "/srv/playbill/build"
+ACCESS = "/srv/playbill/access"
 
 # git's own http-backend behind TLS and basic authentication, with what is in /root.
 HTTPS_SERVER = r"""
@@ -122,19 +123,19 @@ def host_key(host: Host) -> str:
 
 def test_an_unknown_host_key_is_refused(story: Story) -> None:
     story.set(app_repository="git@localhost:playbill.git")
-    pinned = story.host.shell(f"cat {BUILD}/.ssh/known_hosts")
+    pinned = story.host.shell(f"cat {ACCESS}/.ssh/known_hosts")
     run = story.deploy(check=False)
     assert run.returncode != 0
     assert "No ED25519 host key is known for localhost" in run.stdout
     assert "Host keys are never accepted unseen." in run.stdout
-    assert story.host.shell(f"cat {BUILD}/.ssh/known_hosts") == pinned
+    assert story.host.shell(f"cat {ACCESS}/.ssh/known_hosts") == pinned
     assert "localhost" not in pinned
 
 
 def test_a_wrong_host_key_is_refused(story: Story) -> None:
     """Even where the key would be let in: nothing is sent to a server that is somebody else."""
     story.host.shell(
-        f"install -m 0600 -o git -g git {BUILD}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys"
+        f"install -m 0600 -o git -g git {ACCESS}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys"
     )
     wrong = story.host.shell("ssh-keygen -q -t ed25519 -N '' -f /root/other; cat /root/other.pub")
     story.set(checkout_known_hosts=["localhost " + " ".join(wrong.split()[:2])])
@@ -151,7 +152,7 @@ def test_the_error_shows_the_deploy_key(story: Story) -> None:
     run = story.deploy(check=False)
     assert run.returncode != 0
     assert "git@localhost: Permission denied (publickey)" in run.stdout
-    public = story.host.shell(f"cat {BUILD}/.ssh/deploy_key.pub").strip()
+    public = story.host.shell(f"cat {ACCESS}/.ssh/deploy_key.pub").strip()
     assert public in run.stdout
     assert " playbill@" in public, "it says whose it is"
     assert "PRIVATE KEY" not in run.output
@@ -159,7 +160,7 @@ def test_the_error_shows_the_deploy_key(story: Story) -> None:
 
 def test_with_its_deploy_key_the_host_gets_the_code(story: Story) -> None:
     story.host.shell(
-        f"install -m 0600 -o git -g git {BUILD}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys"
+        f"install -m 0600 -o git -g git {ACCESS}/.ssh/deploy_key.pub /home/git/.ssh/authorized_keys"
     )
     assert "Would deploy release" in story.deploy("--check").stdout
     story.deploy()
@@ -205,7 +206,7 @@ def test_https_with_the_wrong_token_is_refused(story: Story) -> None:
         assert run.returncode != 0
         assert "Authentication failed for 'https://localhost:8443/playbill.git/'" in run.stdout
         assert "wr0ng" not in run.output
-    assert "wr0ng-token" in story.host.shell(f"cat {BUILD}/.git-credentials")
+    assert "wr0ng-token" in story.host.shell(f"cat {ACCESS}/.git-credentials")
 
 
 def test_https_with_a_token(story: Story) -> None:
@@ -220,8 +221,8 @@ def test_https_with_a_token(story: Story) -> None:
     assert story.serves() == story.commit("v2")
     for output in outputs:
         assert "s3cret" not in output.output
-    mode = story.host.shell(f"stat -c '%U %a' {BUILD}/.git-credentials").strip()
-    assert mode == "playbill-build 600"
+    mode = story.host.shell(f"stat -c '%U:%G %a' {ACCESS}/.git-credentials").strip()
+    assert mode == "root:playbill-build 640"
     for user in ("playbill", "www-data", "nobody"):
         grep = [
             "grep",
@@ -242,7 +243,7 @@ def test_https_with_a_token(story: Story) -> None:
         f"cat {BUILD}/repository/config {BUILD}/repository/FETCH_HEAD"
     )
     log = story.host.shell(
-        "journalctl --no-pager --all -t python3 -t ansible-ansible.builtin.git -t ansible-git"
+        "journalctl --no-pager --all -t python3 -t ansible-greenroom.django.git -t ansible-git"
     )
     assert "s3cret" not in log
 
@@ -253,7 +254,7 @@ def test_another_address_later(story: Story) -> None:
     run = story.deploy("-e", "rev=v3")
     assert run.recap[story.host.container]["failed"] == 0
     assert story.serves() == story.commit("v3")
-    assert story.host.shell(f"cat {BUILD}/.git-credentials") == ""
+    assert story.host.shell(f"cat {ACCESS}/.git-credentials") == ""
 
 
 # -- from a path, and all that a revision can be called -------------------------------------------

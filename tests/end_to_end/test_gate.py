@@ -144,7 +144,7 @@ def story(
     story = Story(staging, live, example, folder)
     for environment in story.inventories:
         story.run(environment, "site.yml")
-    key_of_live = live.shell("cat /srv/playbill/build/.ssh/deploy_key.pub")
+    key_of_live = live.shell("cat /srv/playbill/access/.ssh/deploy_key.pub")
     staging.run(["tee", "-a", "/home/deploy/.ssh/authorized_keys"], stdin=key_of_live)
     return story
 

@@ -144,7 +144,7 @@ def test_a_migration_that_a_killed_controller_left_working(host: Host, playbill:
         r"The last run, of \S+, is over or out of reach, but it still works on the host: "
         r"migrations of release \d+, since \d min \([\d:]+ UTC\)\. Try again when that has "
         r"ended, or have it waited for: -e wait=600\. Its processes: .*python.* \(\d+\).* "
-        r"If they never end: kill \d+",
+        r"If they never end: kill -9 \d+",
         one_line(refused),
     ), refused.output
     assert "ends" not in rehearsals(host), "it was still at work"
@@ -175,7 +175,7 @@ def test_what_hangs_for_ever_can_be_ended(host: Host, playbill: Example) -> None
         "Rehearse no more",
     )
     refused = one_line(host.playbook("deploy.yml", check=False))
-    found = re.search(r"If they never end: (kill [\d ]+\d)", refused)
+    found = re.search(r"If they never end: (kill -9 [\d ]+\d)", refused)
     assert found, refused
     host.shell(found[1])
     host.playbook("deploy.yml")

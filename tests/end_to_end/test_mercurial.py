@@ -24,6 +24,7 @@ pytestmark = [pytest.mark.extended, pytest.mark.story]
 
 HOME = "/srv/playbill"
 BUILD = f"{HOME}/build"
+ACCESS = f"{HOME}/access"
 TOKEN = "s3cret/t@ken:with#everything%20"
 
 # Mercurial's own web server behind TLS and basic authentication, with what is in /root.
@@ -380,7 +381,7 @@ def test_over_ssh_with_the_deploy_key(story: Story) -> None:
     assert "No ED25519 host key is known for localhost" in story.refuse()
     known = story.host.shell("cut -d' ' -f1-2 /etc/ssh/ssh_host_ed25519_key.pub").strip()
     story.set(checkout_known_hosts=[f"localhost {known}"])
-    public = story.host.shell(f"cat {BUILD}/.ssh/deploy_key.pub").strip()
+    public = story.host.shell(f"cat {ACCESS}/.ssh/deploy_key.pub").strip()
     said = story.refuse()
     assert "Permission denied" in said
     assert public in said
@@ -424,8 +425,8 @@ def test_over_https_with_a_token(story: Story) -> None:
     assert story.serves() == tip
     for output in outputs:
         assert "s3cret" not in output.output
-    stat = story.host.shell(f"stat -c '%U %a' {BUILD}/.hg-credentials").strip()
-    assert stat == "playbill-build 600"
+    stat = story.host.shell(f"stat -c '%U:%G %a' {ACCESS}/.hg-credentials").strip()
+    assert stat == "root:playbill-build 640"
     assert "s3cret" not in story.host.shell("journalctl --no-pager --all")
     for user in ("playbill", "www-data", "nobody"):
         grep = ["grep", "-rla", "s3cret", "/srv", "/etc", "/tmp", "/run", "/var", "/home"]
@@ -433,7 +434,7 @@ def test_over_https_with_a_token(story: Story) -> None:
     story.write(app_source_control="git")
     assert "is a repository of hg" in story.refuse()
     story.set(app_repository=ON_HOST, checkout_token="")
-    assert "s3cret" not in story.host.shell(f"cat {BUILD}/.hg-credentials")
+    assert "s3cret" not in story.host.shell(f"cat {ACCESS}/.hg-credentials")
 
 
 def test_the_current_release_comes_up_after_a_reboot(story: Story) -> None:

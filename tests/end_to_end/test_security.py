@@ -227,10 +227,11 @@ def test_the_modes_of_what_is_private(site: Site) -> None:
     assert modes["/etc/playbill/gunicorn.conf.py"] == "-rw-r----- root:playbill"
     assert modes["/srv/playbill"] == "drwxr-x--- root:playbill-web"
     assert modes["/srv/playbill/journal.json"] == "-rw-r----- root:root"
-    assert modes["/srv/playbill/shared/db.sqlite3"] == "-rw-r----- playbill:playbill"
+    assert modes["/srv/playbill/shared/db.sqlite3"] == "-rw-r----- playbill:playbill-django"
     assert modes["/srv/playbill/build"] == "drwx------ playbill-build:playbill-build"
+    assert modes["/srv/playbill/access"] == "drwxr-x--- root:playbill-build"
     assert (
-        modes["/srv/playbill/build/.ssh/deploy_key"] == "-rw------- playbill-build:playbill-build"
+        modes["/srv/playbill/access/.ssh/deploy_key"] == "-rw------- playbill-build:playbill-build"
     )
     assert site.samples["locks"] == ["0o600"]
     assert "/srv/playbill/lock.json" not in modes

@@ -10,6 +10,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._database import sqlite_process
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import app_sandbox
 
 DATA_UMASK = 0o027  # what it creates is data, and as private as what the service creates
 
@@ -95,7 +96,7 @@ class Sqlite:
         answer = must_run(
             f"{what} of the database {self.alias!r} ({self.name})",
             ["python3", "-c", script, json.dumps({"do": action, **arguments})],
-            user=self.app.user,
+            user=app_sandbox(self.app).without_network(),
             stdin=stdin,
             stdout=stdout,
             umask=DATA_UMASK,

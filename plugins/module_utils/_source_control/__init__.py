@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._error import (
+    GreenroomError,
+    TimeLimitError,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    Sandbox,
+    source_sandbox,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg import Mercurial
@@ -15,7 +23,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control.h
 class Source(Protocol):
     """A fetched repository on the host, without a working copy: what every one can be asked for.
 
-    Nothing here goes over the network.
+    Nothing here goes over the network, but for fetch() and ask().
     """
 
     #: where it is, in the build user's home
@@ -29,11 +37,23 @@ class Source(Protocol):
     #: the file that names other repositories, and what those are called; they are not fetched
     others: tuple[str, str]
 
-    def __init__(self, path: str, user: str) -> None:
-        """Know the repository at ``path``, which belongs to ``user``."""
+    def __init__(self, path: str, user: str | Sandbox) -> None:
+        """Know the repository at ``path``, which belongs to ``user``: what asks it is that."""
 
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
+
+    def fetch(self, repository: str, timeout: float) -> None:
+        """Bring all that the repository at an address has, and keep nothing else.
+
+        ``timeout`` is in seconds. Raises GreenroomError where it cannot be reached.
+        """
+
+    def ask(self, repository: str, rev: str, timeout: float) -> str:
+        """The commit that ``rev`` means in the repository at an address, and fetch nothing.
+
+        It is ``rev`` itself where there is none of that name.
+        """
 
     def unlock(self) -> None:
         """Take away what a fetch that was killed left, and that the next one would stumble over.
@@ -88,4 +108,28 @@ def source_of(app: App, source_control: str) -> Source:
     Raises GreenroomError where there is no source control of that name.
     """
     kind = look_up(SOURCES, "source_control", source_control)
-    return kind(os.path.join(app.build, kind.folder), app.builder)
+    return kind(os.path.join(app.build, kind.folder), source_sandbox(app))
+
+
+def fetch(
+    app: App, source_control: str, params: dict[str, Any], check_mode: bool
+) -> dict[str, Any]:
+    """Fetch ``repository`` within ``timeout``, or ask it for ``rev``; the result of a module.
+
+    Raises GreenroomError.
+    """
+    kind, repository = SOURCES[source_control], params["repository"]
+    source = kind(os.path.join(app.build, kind.folder), source_sandbox(app, repository))
+    try:
+        if check_mode:
+            after = source.ask(repository, params["rev"], params["timeout"])
+        else:
+            source.fetch(repository, params["timeout"])
+            after = params["rev"]
+    except TimeLimitError as error:
+        raise GreenroomError(
+            f"{repository} was not fetched within {params['timeout']} seconds "
+            "(checkout_timeout). Is it reached from this host, and answers it? A big repository, "
+            "or a slow line, needs a longer checkout_timeout."
+        ) from error
+    return {"changed": False, "after": after}

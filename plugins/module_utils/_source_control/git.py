@@ -10,16 +10,26 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     is_running,
     must_run,
     run,
+    tail,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    Sandbox,
+    owner,
+    writing,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
+
+# Nobody is there to answer a question; and what git tidies up, it does before it ends.
+_GIT = ("git", "-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
+_UNASKED = {"GIT_TERMINAL_PROMPT": "0"}
 
 
 class Git:
     """A bare repository at ``path``, which belongs to ``user``.
 
-    Nothing here goes over the network.
+    Nothing here goes over the network, but for fetch() and ask().
     """
 
     folder = "repository"
@@ -35,13 +45,50 @@ class Git:
     untrack = "git rm --cached {0}, and a line in .gitignore"
     others = (".gitmodules", "submodules")
 
-    def __init__(self, path: str, user: str) -> None:
+    def __init__(self, path: str, user: str | Sandbox) -> None:
         self.path = path
         self.user = user
 
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
-        return bool(as_user(self.user, os.path.isdir, os.path.join(self.path, "objects")))
+        return bool(as_user(owner(self.user), os.path.isdir, os.path.join(self.path, "objects")))
+
+    def fetch(self, repository: str, timeout: float) -> None:
+        """Bring all that the repository at an address has, and keep nothing else.
+
+        ``timeout`` is in seconds. Raises GreenroomError where it cannot be reached.
+        """
+        if not self.is_here():
+            must_run("git init", ["git", "init", "--quiet", "--bare", self.path], user=self.user)
+        # A branch that is gone there is gone here, and so is all of another repository's.
+        mirrored = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
+        fetch = [*_GIT, f"--git-dir={self.path}", "fetch", "--quiet", "--prune", "--force"]
+        fetched = run(
+            [*fetch, "--no-recurse-submodules", "--", repository, *mirrored],
+            user=self.user,
+            environment=_UNASKED,
+            timeout=timeout,
+        )
+        if fetched.returncode != 0:
+            raise GreenroomError(tail(fetched.stderr))
+
+    def ask(self, repository: str, rev: str, timeout: float) -> str:
+        """The commit that ``rev`` means in the repository at an address, and fetch nothing.
+
+        It is ``rev`` itself where there is none of that name.
+        """
+        # As git itself has it, a tag goes before a branch; and a tag's commit before the tag.
+        names = [f"refs/tags/{rev}^{{}}", f"refs/tags/{rev}", f"refs/heads/{rev}"]
+        asked = run(
+            [*_GIT, "ls-remote", "--quiet", "--", repository, *names],
+            user=self.user,
+            environment=_UNASKED,
+            timeout=timeout,
+        )
+        if asked.returncode != 0:
+            raise GreenroomError(tail(asked.stderr))
+        found = dict(line.split("\t", 1)[::-1] for line in asked.stdout.splitlines())
+        return next((found[name] for name in names if name in found), rev)
 
     def unlock(self) -> None:
         """Take away the locks of a fetch that was killed, or git would refuse the next one.
@@ -115,7 +162,7 @@ class Git:
         Its files are for their owner and group alone.
         """
         index = os.path.join(self.path, "greenroom.index")
-        as_user(self.user, _forget, index)  # of a run that was killed
+        as_user(owner(self.user), _forget, index)  # of a run that was killed
         must_run(
             f"Taking revision {revision[:12]} out of the repository",
             [
@@ -128,12 +175,12 @@ class Git:
                 "--",
                 ".",
             ],
-            user=self.user,
+            user=writing(self.user, folder),
             cwd=folder,
             environment={"GIT_INDEX_FILE": index},
             umask=0o027,
         )
-        as_user(self.user, _forget, index)
+        as_user(owner(self.user), _forget, index)
 
     def _git(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         return run(["git", f"--git-dir={self.path}", *arguments], user=self.user)

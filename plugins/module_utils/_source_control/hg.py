@@ -15,6 +15,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     tail,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+    Sandbox,
+    owner,
+    writing,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
 
 # Nobody is there to answer a question, and no setting of a person changes what a command prints.
@@ -46,7 +51,7 @@ class Mercurial:
     untrack = "hg forget {0}, and a line in .hgignore"
     others = (".hgsub", "subrepositories")
 
-    def __init__(self, path: str, user: str) -> None:
+    def __init__(self, path: str, user: str | Sandbox) -> None:
         self.path = path
         self.user = user
         self._names: dict[str, list[str]] = {}  # of the files in a revision
@@ -54,7 +59,9 @@ class Mercurial:
 
     def is_here(self) -> bool:
         """Whether it was ever fetched."""
-        return bool(as_user(self.user, os.path.isdir, os.path.join(self.path, ".hg", "store")))
+        return bool(
+            as_user(owner(self.user), os.path.isdir, os.path.join(self.path, ".hg", "store"))
+        )
 
     def unlock(self) -> None:
         """Take back the half of a fetch that was killed, or Mercurial would refuse the next one.
@@ -66,7 +73,7 @@ class Mercurial:
         store = os.path.join(self.path, ".hg", "store")
         locks = [os.path.join(store, "lock"), os.path.join(self.path, ".hg", "wlock")]
         must_run("Removing locks", ["rm", "-f", "--", *locks], user=self.user)
-        unfinished = as_user(self.user, os.path.lexists, os.path.join(store, "journal"))
+        unfinished = as_user(owner(self.user), os.path.lexists, os.path.join(store, "journal"))
         if unfinished and self._hg("recover").returncode != 0:
             self._remove()  # it is a copy, and the next fetch makes another
 
@@ -94,7 +101,7 @@ class Mercurial:
         """Remove the copy, by another name first: half a copy would be taken for one."""
         old = f"{self.path}.old"
         must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
-        if as_user(self.user, os.path.lexists, self.path):
+        if as_user(owner(self.user), os.path.lexists, self.path):
             must_run("Moving the old copy", ["mv", "-T", "--", self.path, old], user=self.user)
             must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
 
@@ -179,13 +186,13 @@ class Mercurial:
         must_run(
             what,
             [*_HG, "--repository", self.path, *archive, "--rev", revision, folder],
-            user=self.user,
+            user=writing(self.user, folder),
             environment=_PLAIN,
             umask=0o027,
         )
         # Of files, Mercurial knows only whether they can be run, and lets everybody read them.
         others = ["-type", "f", "-exec", "chmod", "o-rwx", "{}", "+"]
-        must_run(what, ["find", folder, "-mindepth", "1", *others], user=self.user)
+        must_run(what, ["find", folder, "-mindepth", "1", *others], user=writing(self.user, folder))
 
     def _find(self, rev: str) -> tuple[str, str]:
         """What ``rev`` means, in words, and the hash; two empty strings where it means nothing."""

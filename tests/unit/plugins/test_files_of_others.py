@@ -18,7 +18,8 @@ PLUGINS = Path(__file__).parents[3] / "plugins"
 BY_NAME = {"os", "shutil", "glob", "tempfile", "os.path"}
 HARMLESS = {
     "os": "_exit close dup dup2 fchmod fchown fdopen fork fspath fstat fsync ftruncate getcwd"
-    " getegid getenv geteuid getgid getgrouplist getpid getuid initgroups kill killpg pipe read"
+    " getegid getenv geteuid getgid getgrouplist getpid getuid initgroups kill killpg memfd_create"
+    " pipe read"
     " set_blocking setgid setgroups setuid sysconf umask urandom waitpid write",
     "os.path": "abspath basename commonpath dirname expanduser isabs join normpath relpath split"
     " splitext",
@@ -50,7 +51,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "module_utils/_command.py": (HOST, "open os.listdir os.stat"),
     "module_utils/_database/postgresql.py": (
         f"{BACKUPS}; and a temporary file, which is open",
-        "open tempfile.NamedTemporaryFile",
+        "open tempfile.NamedTemporaryFile tempfile.TemporaryFile",
     ),
     "module_utils/_database/sqlite.py": (BACKUPS, "open os.open"),
     "module_utils/_database/sqlite_process.py": (AS_THE_USER, "*"),
@@ -114,6 +115,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "from a descriptor, and following no link: this is the module that does it",
         "*",
     ),
+    "module_utils/_sandbox.py": (
+        f"{ETC}; {HOME}; and its own new folder in /var/tmp, which is sticky",
+        "os.chown os.listdir os.path.isdir os.path.islink read_file tempfile.mkdtemp",
+    ),
     "module_utils/_seal.py": ("from a descriptor", "os.lstat os.open"),
     "module_utils/_web_server.py": (
         HOST,
@@ -123,7 +128,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "modules/abandon.py": (HOME, "os.path.lexists os.unlink"),
     "modules/backup_program.py": ("/usr/local/lib/greenroom", "open os.open os.replace"),
     "modules/begin.py": (HOME, "os.listdir os.path.isdir"),
-    "modules/build_home.py": (HOME, "os.path.isdir"),
     "modules/check_host.py": (HOME, "os.path.isdir os.path.lexists"),
     "modules/hand_over.py": (HOME, "os.unlink"),
     "modules/maintenance.py": (HOME, "os.stat"),

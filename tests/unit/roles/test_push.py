@@ -181,7 +181,8 @@ def test_nothing_that_sshd_let_a_client_set_goes_on(
     monkeypatch.setattr(push, "attend", lambda *words: words)
     with pytest.raises(SystemExit) as ended:
         push.open_door("blog", "hg", "default", "ada", "5", "60")
-    assert ended.value.code == (
+    code: Any = ended.value.code
+    assert code == (
         ["hg", "-R", "/srv/blog/push/blog", "serve", "--stdio"],
         5 * 2**20,
         60,

@@ -591,7 +591,7 @@ def test_a_repository_that_cannot_be_reached(repository: str, advice: str, found
         "checkout/unreachable.j2",
         app_repository=repository,
         checkout_fetched={"msg": " Permission denied\n"},
-        checkout_key={"public_key": "ssh-x AB"},
+        checkout_key={"content": "c3NoLXggQUIK"},
         checkout_found={"source_control": found},
     )
     first, rest = said.split("\n\n", 1)
@@ -618,7 +618,7 @@ def test_the_path_in_an_address_for_mercurial() -> None:
         app_repository="ssh://hg@example.com/blog",
         app_source_control="hg",
         checkout_fetched={"msg": "abort"},
-        checkout_key={"public_key": "ssh-x AB"},
+        checkout_key={"content": "c3NoLXggQUIK"},
         checkout_found={"source_control": ""},
     )
     assert said.endswith("; a whole path begins with two slashes.\n")

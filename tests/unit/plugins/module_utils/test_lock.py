@@ -161,9 +161,11 @@ def test_what_a_killed_step_left_working_keeps_the_next_run_out(lock: Lock, left
             "The last run, of ada@laptop, is over or out of reach, but it still works on the host: "
             "manage of release 43, since 0 min ("
         )
-        assert re.search(rf"Its processes: .*sleep \({left}\)\. If they never end: kill ", message)
+        assert re.search(
+            rf"Its processes: .*sleep \({left}\)\. If they never end: kill -9 ", message
+        )
         assert refused.value.details["working"]["step"] == "manage of release 43"  # type: ignore[index]
-    for number in message.rpartition("kill ")[2].split():
+    for number in message.rpartition("kill -9 ")[2].split():
         os.kill(int(number), signal.SIGKILL)
     for _ in range(100):
         with suppress(GreenroomError):
@@ -216,7 +218,7 @@ def test_a_hook_of_a_dead_run_keeps_the_next_out(lock: Lock) -> None:
             lock.take(run("b"), dead="a")
         assert re.search(
             rf": something that it started, since 2 min .* Its processes: sleep \({hook.pid}\)\. "
-            rf"If they never end: kill {hook.pid}$",
+            rf"If they never end: kill -9 {hook.pid}$",
             str(refused.value),
         )
     finally:

@@ -50,12 +50,13 @@ def test_every_reason_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{module}._pythons", lambda: ["python3", "python3.11"])
     monkeypatch.setattr(f"{module}.socket.gethostname", lambda: "web1")
     monkeypatch.setattr(f"{module}.MANAGERS", {"systemd": type("", (), {"is_here": lambda: False})})
+    monkeypatch.setattr(f"{module}.shutil.which", lambda *_, **__: None)
     with pytest.raises(GreenroomError) as refused:
         check_host("systemd", "python3.99")
     assert str(refused.value) == (
         "web1 cannot take the app: it is neither Debian nor Ubuntu, which is what the roles know; "
         "app_service_manager is systemd, which does not run here; app_python is 'python3.99', "
-        "which is not here (there is: python3, python3.11)."
+        "which is not here (there is: python3, python3.11); bubblewrap is missing: run site.yml."
     )
 
 

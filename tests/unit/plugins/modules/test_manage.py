@@ -99,8 +99,17 @@ class Django:
         self.asked: list[dict[str, Any]] = []
         self.waits = waits
 
-    def start(self, _app: App, _number: int, _manifest: Any, request: Any, _timeout: int) -> Any:
+    def start(
+        self,
+        _app: App,
+        _number: int,
+        _manifest: Any,
+        request: Any,
+        _timeout: int,
+        writable: list[str],
+    ) -> Any:
         self.asked.append(request)
+        assert writable == ([request["static_root"]] if "collectstatic" in request["steps"] else [])
         steps = request["steps"]
         done = steps[: steps.index("migrate") + 1] if self.waits and "migrate" in steps else steps
         keys = {"migrate": "waiting", "collectstatic": "collected"}

@@ -31,7 +31,13 @@ def tree(app: App, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def run(*commands: str, check: bool = False) -> dict[str, Any]:
-    params = {"app": "blog", "release": 7, "commands": list(commands), "timeout": 20}
+    params = {
+        "app": "blog",
+        "release": 7,
+        "commands": list(commands),
+        "timeout": 20,
+        "memory_max": "",
+    }
     return run_commands.run_commands(params, check)
 
 

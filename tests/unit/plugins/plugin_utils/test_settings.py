@@ -184,6 +184,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         [199, 600, "ok", "", None, 20.5, -200, True],
     ),
     "app_health_timeout": ([1, 600, "30"], [0, -1, "soon", "", None, 1.5, True]),
+    "app_build_timeout": ([1, 3600, "60"], [0, -1, "soon", "", None, 1.5, True]),
     "app_migrate_timeout": ([1, 1800, "60"], [0, -1, "soon", "", None, 1.5, True]),
     "migrations": (["auto", "keep", "reverse"], ["", "Auto", "back", True, None, "keep\n"]),
     "migration": (
@@ -214,9 +215,12 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ["20m", "512K", "1g", "0", 1048576],
         ["20 m", "20mb", "1.5g", "-1", "", "much", "20m;", None],
     ),
-    "gunicorn_memory_max": (
-        ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
-        ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
+    **dict.fromkeys(
+        ("gunicorn_memory_max", "app_build_memory_max"),
+        (
+            ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
+            ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
+        ),
     ),
 }
 TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {

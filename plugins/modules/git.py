@@ -1,0 +1,87 @@
+#!/usr/bin/python
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+# ruff: noqa: D100 - DOCUMENTATION says what it is
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+---
+module: git
+short_description: Fetch a git repository for an app
+description:
+  - Brings all that the repository has to the host, as the user who builds the app, and makes no
+    working copy of it.
+  - What the repository does not have is not kept, such as branches that are gone there, or all that
+    is another repository's.
+  - It goes the way that is in F(/srv/APP/access), in files of root's.
+version_added: 0.1.0
+author:
+  - The Greenroom authors (@greenroom)
+options:
+  app:
+    description: The name of the app.
+    type: str
+    required: true
+  repository:
+    description: The repository's address, or its path on the host.
+    type: str
+    required: true
+  rev:
+    description: What is asked for in check mode; the name of a branch or tag, or a hash.
+    type: str
+    required: true
+  timeout:
+    description: How long it may take, in seconds.
+    type: int
+    default: 300
+attributes:
+  check_mode:
+    support: full
+    description: In check mode it asks the repository what O(rev) is, and fetches nothing.
+  diff_mode:
+    support: none
+    description: The fetched repository is a cache.
+"""
+
+EXAMPLES = r"""
+- name: Fetch with git
+  greenroom.django.git:
+    app: blog
+    repository: git@git.example.com:ada/blog.git
+    rev: live
+"""
+
+RETURN = r"""
+after:
+  description: The hash of the commit that O(rev) is in the repository, in check mode, where there
+    is one of that name; otherwise O(rev).
+  returned: success
+  type: str
+"""
+
+from typing import Any
+
+from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import fetch
+
+OPTIONS = {
+    "app": {"type": "str", "required": True},
+    "repository": {"type": "str", "required": True},
+    "rev": {"type": "str", "required": True},
+    "timeout": {"type": "int", "default": 300},
+}
+
+
+def git(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Fetch, or ask; the result of the module. Raises GreenroomError."""
+    return fetch(App(params["app"]), "git", params, check_mode)
+
+
+def main() -> None:
+    """What Ansible runs."""
+    run_module(OPTIONS, git)
+
+
+if __name__ == "__main__":
+    main()
