@@ -212,6 +212,8 @@ RULES: dict[str, tuple[str, Check]] = {
         "a number of bytes, or such as 512k, 20m or 1g",
         _matches_text(r"[0-9]{1,12}[kKmMgG]?"),
     ),
+    "web_server_connections_per_address": ("a number, 0 at least", _between(0)),
+    "balancer_connections_per_address": ("a number, 0 at least", _between(0)),
     # systemd would pass over another with no more than a warning, and have no limit.
     "gunicorn_memory_max": (
         "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",

@@ -212,6 +212,8 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ["20m", "512K", "1g", "0", 1048576],
         ["20 m", "20mb", "1.5g", "-1", "", "much", "20m;", None],
     ),
+    "web_server_connections_per_address": ([0, 100, "20"], [-1, "", "many", 1.5, None]),
+    "balancer_connections_per_address": ([0, 100, "20"], [-1, "", "many", 1.5, None]),
     "gunicorn_memory_max": (
         ["infinity", "512M", "1.5G", "2G", 536870912, "40%", "100%"],
         ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
