@@ -223,6 +223,8 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "gunicorn_memory_max": _MEMORY,
     "app_build_memory_max": _MEMORY,
+    "web_server_connections_per_address": ("a number, 0 at least", _between(0)),
+    "balancer_connections_per_address": ("a number, 0 at least", _between(0)),
 }
 
 # The same for each item of a list.

@@ -460,7 +460,8 @@ def test_the_folder_of_the_uploads_cannot_lead_elsewhere(site: Site) -> None:
     assert site.tries("playbill", "sh", "-c", swap) == 0
     answer = upload(site.host, "x.html")
     assert site.tries("playbill", "sh", "-c", f"rm {media} && mv {media}.real {media}") == 0
-    assert (answer.status, "TOPSECRET" in answer.text) == (403, False)
+    assert answer.status in (403, 404)
+    assert "TOPSECRET" not in answer.text
     assert upload(site.host, "x.html").status == 200
 
 

@@ -118,10 +118,47 @@ def server(text: str) -> dict[str, list[str]]:
     return blocks
 
 
+REFUSE_DOTS = r'if ($request_uri ~* "^[^?#]*(/|%2f)(\.|%2e){1,2}(/|%2f|\?|#|$)")'
+PATHS = {
+    "/a": False,
+    "/a..b/.c/d./...": False,
+    "/a?b=/../c": False,
+    "/..": True,
+    "/a/./b": True,
+    "/a/%2E%2e/b": True,
+    "/a%2f..%2Fb": True,
+    "/a/..?b": True,
+}
+
+
+@pytest.mark.parametrize(("path", "is_refused"), PATHS.items())
+def test_paths_that_nginx_would_read_otherwise_than_the_app(path: str, is_refused: bool) -> None:
+    pattern = re.search('"(.*)"', REFUSE_DOTS)
+    assert pattern
+    assert bool(re.search(pattern[1], path, re.IGNORECASE)) is is_refused
+
+
+def test_the_limit_of_connections_can_be_off() -> None:
+    for path, word in (
+        ("web_server/nginx/site.conf.j2", "limit_conn greenroom 7"),
+        ("web_server/apache/greenroom.conf.j2", "SecConnReadStateLimit 7"),
+        ("balancer/haproxy.cfg.j2", "if { sc0_conn_cur gt 7 }"),
+    ):
+        name = f"{path.split('/')[0]}_connections_per_address"
+        assert word in render(path, **{**BALANCED, name: 7})
+        off = render(path, **{**BALANCED, name: 0})
+        assert not {"limit_conn", "SecConn", "sc0"} & set(
+            re.findall(r"limit_conn|SecConn|sc0", off)
+        )
+
+
 def test_the_site() -> None:
     blocks = server(render("web_server/nginx/site.conf.j2"))
     assert list(blocks) == [
+        "map $greenroom_asked $greenroom_known_blog",
         "server",
+        "if ($greenroom_known_blog = 0)",
+        REFUSE_DOTS,
         "location /static/",
         "location @static_before",
         "location /media/",
@@ -130,13 +167,21 @@ def test_the_site() -> None:
         "if (-f /srv/blog/maintenance)",
         "location = /503.html",
     ]
+    assert blocks["map $greenroom_asked $greenroom_known_blog"] == [
+        "hostnames",
+        "default 0",
+        "www.example.com 1",
+        "example.com 1",
+    ]
+    assert 'proxy_set_header X-Forwarded-Host ""' in blocks["server"]
     assert blocks["server"][:5] == [
         "listen 80",
         "listen [::]:80",
         "server_name www.example.com example.com",
         "server_tokens off",
-        "client_max_body_size 20m",
+        "underscores_in_headers off",
     ]
+    assert "client_max_body_size 20m" in blocks["server"]
     assert blocks["location /static/"][0] == "root /srv/blog/current/.greenroom/public"
     assert blocks["location /media/"][0] == "alias /srv/blog/shared/media/"
     assert "proxy_pass http://unix:/run/blog/current.sock:" in blocks["location @app"]
@@ -159,7 +204,10 @@ def test_a_site_that_differs() -> None:
         )
     )
     assert list(blocks) == [
+        "map $greenroom_asked $greenroom_known_blog",
         "server",
+        "if ($greenroom_known_blog = 0)",
+        REFUSE_DOTS,
         "location /",
         "location @app",
         "if (-f /srv/blog/maintenance)",
@@ -198,7 +246,7 @@ def test_the_balancer_alone_is_believed_who_the_visitor_is() -> None:
     name = 'map "$realip_remote_addr $http_x_forwarded_proto" $my_blog_scheme'
     assert blocks[name] == ["default $scheme", '"192.0.2.9 https" https']
     assert {"set_real_ip_from 192.0.2.9", "real_ip_header X-Forwarded-For"} <= set(blocks["server"])
-    assert "proxy_set_header X-Forwarded-Proto $my_blog_scheme" in blocks["location @app"]
+    assert "proxy_set_header X-Forwarded-Proto $my_blog_scheme" in blocks["server"]
     alone = render("web_server/nginx/site.conf.j2")
     assert "real_ip" not in alone
     assert "X-Forwarded-Proto $scheme;" in alone
@@ -232,6 +280,7 @@ def test_the_site_on_apache() -> None:
     )
     # The first one counts: static files are there in a maintenance, and uploads are no app's.
     order = [
+        "THE_REQUEST",
         "ENV:REDIRECT_STATUS",
         "Content-Length",
         "current/.greenroom/public",
@@ -239,7 +288,7 @@ def test_the_site_on_apache() -> None:
         "maintenance",
     ]
     lines = [line for line in site if line.startswith("RewriteCond")]
-    assert [next(word for word in order if word in line) for line in lines[:5]] == order
+    assert [next(word for word in order if word in line) for line in lines[:6]] == order
     assert site.index("ProxyPass /media/ !") < site.index(proxy)
     assert "RewriteRule ^/static/ /srv/blog/current/.greenroom/public%{REQUEST_URI} [END]" in site
     assert "Header set Retry-After 10" in blocks["Directory /var/www/greenroom"]
@@ -247,7 +296,7 @@ def test_the_site_on_apache() -> None:
     assert "Require all granted" in media
     # One level up: the folder itself could be a link that the app has put there.
     assert blocks["Directory /srv/blog/shared"] == [
-        "Options SymLinksIfOwnerMatch",
+        "Options None",
         "AllowOverride None",
     ]
 
@@ -358,11 +407,8 @@ def test_what_all_sites_share_names_no_app() -> None:
     text = render("web_server/nginx/greenroom.conf.j2", app_port=8080)
     assert "blog" not in text
     blocks = server(text)
-    assert blocks["server"] == [
-        "listen 8080 default_server",
-        "listen [::]:8080 default_server",
-        *blocks["server"][2:],
-    ]
+    assert blocks["map $http_host $greenroom_asked"] == ["default     $host", '""          ""']
+    assert "server" not in blocks, "it would have to know the ports of all"
     pattern = re.search(r'"~(\S+)"', text)
     assert pattern
     hashed = re.compile(pattern[1])

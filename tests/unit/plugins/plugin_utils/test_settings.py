@@ -222,6 +222,8 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
             ["512MB", "512m", "0", "-1", "", "120%", "much", "512M;", None],
         ),
     ),
+    "web_server_connections_per_address": ([0, 100, "20"], [-1, "", "many", 1.5, None]),
+    "balancer_connections_per_address": ([0, 100, "20"], [-1, "", "many", 1.5, None]),
 }
 TABLE_OF_ITEMS: dict[str, tuple[list[Any], list[Any]]] = {
     "app_domains": (
