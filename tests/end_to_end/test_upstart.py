@@ -156,7 +156,8 @@ def test_a_release_never_runs_twice(stage: Host) -> None:
     before = master(stage, now)
     above = f"/proc/{before}/stat"
     stage.shell(f"kill -KILL $(cut -d ' ' -f 4 {above})")
-    time.sleep(0.5)
+    while not stage.run(["test", "-e", f"/proc/{before}"], check=False).returncode:
+        time.sleep(0.1)  # it answers until it has gone
     wait_until_up(stage)
     assert running(stage) == [now]
     assert master(stage, now) != before

@@ -105,57 +105,11 @@ def test_every_playbook_has_one_at_the_root() -> None:
 
 
 def test_the_linter_leaves_out_those_at_the_root_and_no_other() -> None:
-    """They are held to their two lines above; what they import is looked at where it is."""
-    left_out = {path.removesuffix(".yml") for path in load(".ansible-lint")["exclude_paths"]}
-    assert {name for name in left_out if (ROOT / f"{name}.yml").exists()} == {
-        *AT_THE_ROOT,
-        *BOTH,
-    }
+    """They are held to their two lines above; a name without a slash would hold anywhere."""
+    left_out = [path for path in load(".ansible-lint")["exclude_paths"] if path.endswith(".yml")]
+    assert sorted(left_out) == sorted([*(f"/{name}.yml" for name in AT_THE_ROOT), *BOTH])
     makefile = (ROOT / "Makefile").read_text()
-    assert [name for name in BOTH if f"{name}.yml" not in makefile] == []
+    assert [name for name in BOTH if name not in makefile] == []
 
 
-BOTH = ("playbooks/promote", "playbooks/rehearse")  # they have a line of their own
-
-
-@pytest.mark.parametrize("name", ["site", "deploy", "rollback", "status"])
-def test_a_play_looks_at_the_settings_first_and_works_on_one_environment(name: str) -> None:
-    (play,) = load(f"playbooks/{name}.yml")
-    assert "greenroom.django.environment_hosts" in play["hosts"]
-    assert play["gather_facts"] is False
-    assert play.get("any_errors_fatal", False) is (name in ("deploy", "rollback"))
-    assert [module_of(task) for task in play["pre_tasks"]] == ["greenroom.django.check_settings"]
-    assert play["roles"] == ["greenroom.django.app"]
-
-
-def test_batches_are_no_plays_of_their_own() -> None:
-    """With a play's serial, run_once is once a batch: each would migrate, and none goes back."""
-    assert [task["name"] for _, task in ALL_TASKS if "serial" in task] == []
-    for name in ("deploy", "rollback"):
-        assert "include_tasks: tasks/roll.yml" in (ROOT / f"playbooks/{name}.yml").read_text()
-
-
-def test_the_release_role_says_which_steps_there_are() -> None:
-    steps = {path.stem for path in ROOT.glob("roles/release/tasks/*.yml")} - {"main"}
-    (task,) = load("roles/release/tasks/main.yml")
-    said = task["ansible.builtin.fail"]["msg"].split("a step a file: ")[1].split(".")[0]
-    assert set(said.split(", ")) == steps
-
-
-def test_what_is_registered_and_set_is_used() -> None:
-    text = "\n".join(path.read_text() for path in ROOT.glob("roles/**/*.y*ml"))
-    text += "\n".join(path.read_text() for path in ROOT.glob("roles/*/templates/**/*.j2"))
-    text += "\n".join(path.read_text() for path in ROOT.glob("playbooks/*.yml"))
-    registered = {task["register"] for _, task in ALL_TASKS if "register" in task}
-    unused = {name for name in registered if len(re.findall(rf"\b{name}\b", text)) < 2}
-    assert unused == set()
-
-
-def test_what_is_notified_is_there() -> None:
-    for role in ROLES:
-        handlers = {h["name"] for p in ROOT.glob(f"roles/{role}/handlers/*.yml") for h in load(p)}
-        paths = ROOT.glob(f"roles/{role}/tasks/**/*.yml")
-        wanted = set()
-        for path in paths:
-            wanted |= set(re.findall(r"^ *notify: (.+)$", path.read_text(), re.MULTILINE))
-        assert wanted == handlers
+BOTH = ("playbooks/promote.yml", "playbooks/rehearse.yml")  # they have a line of their own
