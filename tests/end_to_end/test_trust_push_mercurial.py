@@ -58,7 +58,8 @@ def test_one_that_is_too_large(hg_pushes: HgPushes) -> None:
 
 
 def test_one_that_grows_when_it_is_unpacked(hg_pushes: HgPushes) -> None:
-    add(hg_pushes, "zeros", bytes((SIZE + 1) * MIB))
+    # Mercurial sends texts as they are, and there is a MiB of room for what it says beside them.
+    add(hg_pushes, "zeros", bytes(SIZE * MIB + MIB // 2))
     refuse(hg_pushes, f"Unpacked, it has more than 200000 files, or than {SIZE} MiB")
 
 
@@ -77,7 +78,7 @@ def test_a_client_that_hangs(hg_pushes: HgPushes) -> None:
         "hg -R playbill serve --stdio",
         b"hello\n",
     )
-    assert TIMEOUT - 1 < seconds < TIMEOUT + 20
+    assert seconds > TIMEOUT - 1
     assert "which is push_timeout" in answer
 
 
