@@ -175,14 +175,14 @@ class Folder:
         files: int = 0o755,
         granted: int = 0,
         but: Sequence[str] = (),
-        links_inside: bool = False,
+        links: bool = True,
     ) -> list[str]:
         """Give it all to one user, and let nobody else change any of it. To root, that seals it.
 
         A folder is taken before it is looked into; so its names stay what they were found to be,
         whoever else is at work there. ``folders`` is their mode, ``files`` what is left of those of
         files, and ``granted`` what these have besides. Names in ``but``, at the top, are left out.
-        What is no file, folder or link goes; with ``links_inside`` so do links that could lead out.
+        What is no file, folder or link goes; without ``links`` so do these.
         The paths of those are returned. Raises GreenroomError where something is neither of
         ``whose`` nor root's own.
         """
@@ -209,7 +209,7 @@ class Folder:
                         take(inner, f"{path}/", depth + 1)
                 elif stat.S_ISREG(about.st_mode):
                     folder._take_file(name, owner, group, files, granted)
-                elif stat.S_ISLNK(about.st_mode) and not (links_inside and folder._leads_up(name)):
+                elif stat.S_ISLNK(about.st_mode) and links:
                     os.chown(name, owner, group, dir_fd=here, follow_symlinks=False)
                 else:
                     os.unlink(name, dir_fd=here)
@@ -226,11 +226,6 @@ class Folder:
             raise GreenroomError(f"{path!r} is no name of anything in {self.path}.")
         with self.inner(folder) as parent:
             yield parent, name
-
-    def _leads_up(self, name: str) -> bool:
-        """Whether a link could lead out. One that only goes down cannot, whatever is on its way."""
-        target = self.readlink(name)
-        return os.path.isabs(target) or ".." in target.split("/")
 
     def _take_file(self, name: str, owner: int, group: int, mask: int, granted: int) -> None:
         """Give a regular file to a user. One with a second name elsewhere stays there as it was."""

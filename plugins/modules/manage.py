@@ -161,14 +161,14 @@ OPTIONS = {
 def publish(app: App, number: int, path: str, seal: bool) -> list[str]:
     """Have all read what was collected at a path backstage, and the app not write it.
 
-    Its links that could lead out of it are not published: they are removed, and returned. Without
+    Its links are not published, wherever they lead: they are removed, and returned. Without
     ``seal`` it becomes the build's, for the commands that come after collectstatic.
     """
     app_user, builder = pwd.getpwnam(app.user), pwd.getpwnam(app.builder)
     owner, group = (0, 0) if seal else (builder.pw_uid, app_user.pw_gid)
     with app.open_backstage(number) as backstage, backstage.inner(path) as public:
         whose = [app_user.pw_uid, builder.pw_uid]
-        return public.chown_tree(owner, group, whose, files=0o644, granted=0o444, links_inside=True)
+        return public.chown_tree(owner, group, whose, files=0o644, granted=0o444, links=False)
 
 
 def lead_to_public(app: App, number: int, static_root: str, path: str) -> None:
@@ -291,7 +291,7 @@ def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
         )
     if found.get("unpublished"):
         said.append(
-            "Not published, since a link that leads out of the static files could show anything: "
+            "Not published, since no web server follows a link in the static files: "
             + listed(found["unpublished"])
         )
     if found.get("removed"):
