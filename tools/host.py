@@ -605,7 +605,7 @@ class Load:
     path: str = "/"
     connections: int = 16
     #: seconds that each waits before its next request; with 0, little else gets a turn here
-    pause: float = 0.2
+    pause: float = 0.5
     #: at most so long, even if the block hangs
     seconds: int = 600
 
