@@ -95,9 +95,8 @@ def dependency(attack: str) -> dict[str, str | None]:
 
 
 @pytest.fixture(scope="module")
-def project(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """The project, and its first release on stage."""
-    project = Project.make(host, tmp_path_factory.mktemp("trust"))
+def project(project: Project) -> Project:
+    """The project, with a release that serves."""
     project.commit()
     project.deploy()
     return project
