@@ -522,8 +522,8 @@ def kill_the_step(site: Site, running: Running) -> None:
     """What reverses migrations is killed on the host: Django, and the module that waits for it."""
     at_work(site, running, REVERSE)
     site.host.shell(
-        f"django=$(sed 's/.*\"session\": \\([0-9]*\\).*/\\1/' {LOCK}.step); "
-        "kill -KILL $django $(ps -o ppid= -p $django)"
+        f"session=$(sed 's/.*\"session\": \\([0-9]*\\).*/\\1/' {LOCK}.step); "
+        "kill -KILL $(ps -o ppid= -p $session); pkill -KILL --session $session"
     )
 
 
