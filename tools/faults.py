@@ -38,6 +38,7 @@ from moments import KILL_THE_CONTROLLER, Running, at, elsewhere, one_line, wait_
 
 HOME = "/srv/playbill"
 LOCK = f"{HOME}/lock.json"
+AT_WORK = f"{HOME}/shared/at-work"  # a migration writes it: in its sandbox, /tmp is its own
 PAGE = CHECKOUT / "docs" / "reliability.md"
 DATABASES = ("sqlite", "postgresql")
 
@@ -250,10 +251,10 @@ def changed_for(site: Site, task: str) -> None:
 
 def at_work(site: Site, running: Running, task: str) -> None:
     """Let a run that stands still before a task go on, and wait until the step works."""
-    site.host.shell("rm -f /tmp/at-work")  # of another one
+    site.host.shell(f"rm -f {AT_WORK}")  # of another one
     running.let_go()
     if task in (DEPLOY["migrate"], REVERSE):
-        wait_until(site.host, "ls /tmp/at-work 2>/dev/null")
+        wait_until(site.host, f"ls {AT_WORK} 2>/dev/null")
         return
     # The shortest may be over before anybody sees them; the next take this long to start.
     works = f"test -s {LOCK}.step || pgrep --exact git"
@@ -419,7 +420,7 @@ class Migration(migrations.Migration):
 
 
 # A step that says that it is at work, and is for some seconds.
-TAKES_LONG = 'open("/tmp/at-work", "w").close(); time.sleep(4)'
+TAKES_LONG = f'open("{AT_WORK}", "w").close(); time.sleep(4)'
 
 
 def migrations_that(act: str, first: bool = True, atomic: bool = True) -> dict[str, str]:
