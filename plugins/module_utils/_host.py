@@ -26,10 +26,17 @@ def check_host(service_manager: str, python: str | None = None) -> None:
     if python is not None and not shutil.which(python, path=PATH):
         there = ", ".join(_pythons()) or "none"
         problems.append(f"app_python is {python!r}, which is not here (there is: {there})")
-    if python is not None and not shutil.which(PROGRAM, path=PATH):
-        problems.append("bubblewrap is missing: run site.yml")
     if problems:
         raise GreenroomError(f"{socket.gethostname()} cannot take the app: {'; '.join(problems)}.")
+
+
+def check_sandbox() -> None:
+    """Refuse a host that cannot confine what runs for a step. Raises GreenroomError."""
+    if not shutil.which(PROGRAM, path=PATH):
+        raise GreenroomError(
+            "This host has no bubblewrap (bwrap), which confines builds and the app's code. Run "
+            "site.yml on it first, with the same inventory."
+        )
 
 
 def check_room(path: str, space: int, inodes: int) -> None:

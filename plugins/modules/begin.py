@@ -140,7 +140,11 @@ from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._host import check_host, check_room
+from ansible_collections.greenroom.django.plugins.module_utils._host import (
+    check_host,
+    check_room,
+    check_sandbox,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._journal import (
     BUILDING,
     FAILED,
@@ -208,6 +212,7 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             f"This host is not prepared for {app.name}: {app.releases} is missing. "
             "Run site.yml on it first, with the same inventory."
         )
+    check_sandbox()
     check_room(app.home, params["free_space"], params["free_inodes"])
     service = service_of(app, params["service_manager"])
     if not service.is_prepared():

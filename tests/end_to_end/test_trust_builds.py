@@ -325,7 +325,7 @@ def test_a_host_without_bubblewrap_is_told_before_anything_is_done(project: Proj
     try:
         project.commit({"CHANGES": "no sandbox\n"})
         releases = project.host.shell(f"ls {HOME}/releases")
-        assert "bubblewrap is missing: run site.yml" in project.refuse()
+        assert "This host has no bubblewrap (bwrap)" in project.refuse()
         assert project.host.shell(f"ls {HOME}/releases") == releases
     finally:
         project.host.run(["mv", f"{program}.away", program])

@@ -5,7 +5,11 @@ import os
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._host import check_host, check_room
+from ansible_collections.greenroom.django.plugins.module_utils._host import (
+    check_host,
+    check_room,
+    check_sandbox,
+)
 from ansible_collections.greenroom.django.plugins.modules.check_host import check_name
 
 
@@ -44,6 +48,13 @@ def test_folders_of_somebody_else(tmp_path: os.PathLike[str]) -> None:
         check_name(app, [])
 
 
+def test_a_host_without_bubblewrap(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = "ansible_collections.greenroom.django.plugins.module_utils._host"
+    monkeypatch.setattr(f"{module}.shutil.which", lambda *_, **__: None)
+    with pytest.raises(GreenroomError, match=r"has no bubblewrap .* Run site\.yml on it first"):
+        check_sandbox()
+
+
 def test_every_reason_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     module = "ansible_collections.greenroom.django.plugins.module_utils._host"
     monkeypatch.setattr(f"{module}._is_debian", lambda: False)
@@ -56,7 +67,7 @@ def test_every_reason_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert str(refused.value) == (
         "web1 cannot take the app: it is neither Debian nor Ubuntu, which is what the roles know; "
         "app_service_manager is systemd, which does not run here; app_python is 'python3.99', "
-        "which is not here (there is: python3, python3.11); bubblewrap is missing: run site.yml."
+        "which is not here (there is: python3, python3.11)."
     )
 
 

@@ -113,6 +113,7 @@ class Host:
             if hasattr(module, "service_of"):
                 patch.setattr(module, "service_of", lambda *_: self.services)
         patch.setattr(begin, "check_host", lambda *_: None)
+        patch.setattr(begin, "check_sandbox", lambda: None)
         patch.setattr(git, "is_running", lambda *_: self.fetches)  # others do, on this machine
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
         patch.setattr(time, "sleep", lambda _: None)
