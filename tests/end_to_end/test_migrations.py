@@ -446,10 +446,9 @@ def test_and_changes_places_again_where_that_release_does_not_serve(project: Pro
     before, newest = project.serving(), max(journal(project))
     rollback(project, "-e", f"rev={newest}")
     assert project.host.get("/add/?text=kept").status == 204
-    wsgi = f"{HOME}/releases/{before}/config/wsgi.py"
-    project.host.shell(f"mv {wsgi} {wsgi}.away")
-    run = rollback(project, "-e", "database=restore", check=False)
-    project.host.shell(f"mv {wsgi}.away {wsgi}")
+    stops_gunicorn = 'GUNICORN_CMD_ARGS="--no-such-option"\n'
+    with project.host.edited(f"/etc/playbill/{before}.env", stops_gunicorn):
+        run = rollback(project, "-e", "database=restore", check=False)
     assert run.returncode != 0
     assert "The databases are those from before." in " ".join(run.output.split())
     assert project.serving() == newest
