@@ -232,7 +232,12 @@ def commit(project: Project, text: str = "one") -> None:
     project.commit(files, settings=SETTINGS)
 
 
-@pytest.fixture(scope="module", params=RULES)
+def in_its_circle(server: str) -> Any:
+    """A parameter: nginx is in the core, and the others in make test-all."""
+    return pytest.param(server, marks=[] if server == "nginx" else [pytest.mark.extended])
+
+
+@pytest.fixture(scope="module", params=map(in_its_circle, RULES))
 def site(
     request: pytest.FixtureRequest,
     start_host: Callable[..., Host],
@@ -629,7 +634,9 @@ print(int(got.split()[1]) if got else 0)
 # -- behind a balancer -----------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module", params=["nginx", "apache_proxy"])
+@pytest.fixture(
+    scope="module", params=[in_its_circle(server) for server in ("nginx", "apache_proxy")]
+)
 def balanced(
     request: pytest.FixtureRequest,
     start_host: Callable[..., Host],
