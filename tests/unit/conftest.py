@@ -70,6 +70,15 @@ def _nobody_becomes_another(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "chown", lambda *_, **__: None)
 
 
+@pytest.fixture(autouse=True)
+def _what_is_created_has_the_usual_mode() -> Iterator[None]:
+    """A program that was called in this process may have set its own umask."""
+    before = os.umask(0o022)
+    os.umask(before)
+    yield
+    os.umask(before)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _nobody_is_confined() -> Iterator[None]:
     """A sandbox takes root, and bubblewrap: it is tried in tests/end_to_end/test_trust_builds.py.
