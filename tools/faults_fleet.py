@@ -110,13 +110,13 @@ def unreachable(fleet: Fleet, audience: Audience) -> None:  # noqa: ARG001 - all
     away = fleet.webs[2]
     before = fleet.releases()[:2]
     change(fleet)
-    away.kill()
+    away.freeze()
     run = fleet.run("deploy.yml", check=False)
     must(run.returncode and "cannot be reached" in one_line(run), run.output)
     must(fleet.releases(*fleet.webs[:2]) == before, "something was changed")
     fleet.run("deploy.yml", "-l", f"staging:!{away.container}")
     must(fleet.out() == {away.container}, f"{fleet.out()} are out")
-    fleet.power_on(away)
+    away.thaw()
 
 
 FAULTS = [

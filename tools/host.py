@@ -503,6 +503,18 @@ class Host:
         command("docker", "start", self.container)
         self.wait()
 
+    def freeze(self) -> None:
+        """Stop every process where it is: the host does not answer, and keeps its address.
+
+        A host without power does not: the next one that starts may have it, and answers instead.
+        """
+        self._hang_up()
+        command("docker", "pause", self.container)
+
+    def thaw(self) -> None:
+        """Let the processes go on after `freeze`."""
+        command("docker", "unpause", self.container)
+
     def _hang_up(self) -> None:
         """Close the persistent connections, ours and Ansible's."""
         for socket in self._sockets.iterdir():

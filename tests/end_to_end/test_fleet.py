@@ -114,7 +114,7 @@ def test_one_that_fails_in_the_second_batch_goes_back_everywhere(
 def test_a_host_that_is_away_is_found_out_before_anything_is_changed(fleet: Fleet) -> None:
     away, others = fleet.webs[2], fleet.webs[:2]
     serving, before = fleet.releases()[0], [host.shell(f"ls {HOME}/releases") for host in others]
-    away.kill()
+    away.freeze()
     run = fleet.run("deploy.yml", "-e", "rev=v3", check=False)
     assert run.returncode != 0
     assert f"{away.container} cannot be reached" in one_line(run)
@@ -134,7 +134,7 @@ def test_going_on_without_it_and_bringing_it_level(fleet: Fleet) -> None:
     assert fleet.out() == {away.container}
     fleet.balancer.shell("systemctl restart haproxy")
     assert fleet.out() == {away.container}, "it is remembered"
-    fleet.power_on(away)
+    away.thaw()
     time.sleep(3)  # the balancer would see that it is well again
     assert {release_of(fleet.balancer) for _ in range(6)} == {now}
     table = fleet.run("status.yml").output
