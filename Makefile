@@ -4,7 +4,7 @@
 venv := .venv/bin
 # Those unit tests in which Ansible has a part: its plugins, its templates, its programs, its way of calling a module.
 with_ansible := $(addprefix tests/unit/, plugins/action plugins/callback plugins/filter plugins/plugin_utils/test_settings.py \
-    plugins/module_utils/test_backup_program.py plugins/module_utils/test_module.py plugins/modules/test_backup_program.py \
+    plugins/plugin_utils/test_engine.py \
     roles test_demo.py test_secrets.py)
 
 .DEFAULT_GOAL := help

@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.greenroom.django.plugins.plugin_utils._engine import EngineAction
 
 # Seconds that a run waits, unasked, for what a dead run's last step still does: it mostly does not
 # take long, and nobody else is waiting for anything.
@@ -70,7 +70,7 @@ def who() -> str:
         return f"{os.getuid()}@{socket.gethostname()}"
 
 
-class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
+class ActionModule(EngineAction):
     """Takes the lock over at once from a killed run of this machine, and waits if it is to."""
 
     def run(
@@ -88,7 +88,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         }
         wait, began, said = int(arguments.get("wait") or 0), time.monotonic(), ""
         while True:
-            result = dict(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result = self.run_step("begin", arguments, task_vars or {})
             holder = result.get("holder")
             if holder and holder["token"] != arguments.get("dead") and is_dead(holder):
                 arguments["dead"] = holder["token"]

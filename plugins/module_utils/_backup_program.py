@@ -74,7 +74,3 @@ def wait_for(lock: Lock, holder: dict[str, object]) -> None:
             time.sleep(PAUSE)
         else:
             return
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
-from collections.abc import Callable
+import sys
+import traceback
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, NoReturn
 
-from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -19,39 +21,55 @@ from ansible_collections.greenroom.django.plugins.module_utils._text import (
 
 
 def run_module(
-    options: dict[str, Any],
-    act: Callable[[dict[str, Any], bool], dict[str, Any]],
-    in_a_run: bool = True,
-) -> None:
-    """Run ``act(params, check_mode)`` as an Ansible module; what it returns is the module's result.
+    act: Callable[[dict[str, Any], bool], dict[str, Any]], in_a_run: bool = True
+) -> NoReturn:
+    """Run ``act(params, check_mode)`` as a step; what it returns is the step's result.
 
-    What it says is shown with its control characters escaped: it may quote an app or a build.
-    ``options`` is the argument spec. A GreenroomError becomes the failure's message, its details
-    beside it; so does a disk that takes no more. A step of a run works only while the run holds
-    the app's lock; a module that is none of those steps says that it is not ``in_a_run``.
+    The request is a JSON object on standard input: ``params``, which the controller has validated
+    by the module's documentation, and ``check_mode``. The result is a line of JSON. What it says is
+    shown with its control characters escaped: it may quote an app or a build. A GreenroomError
+    becomes the failure's message, its details beside it; so does a disk that takes no more. A step
+    of a run works only while the run holds the app's lock; a module that is none of those steps
+    says that it is not ``in_a_run``.
     """
-    module = AnsibleModule(argument_spec=options, supports_check_mode=True)
+    request = json.load(sys.stdin)
+    params, check_mode = request["params"], request["check_mode"]
     try:
-        holds = in_a_run and not module.check_mode
-        with _step(module) if holds else nullcontext():
-            result = act(module.params, module.check_mode)
-        for warning in result.pop("warnings", []):
-            module.warn(message(warning))
-        module.exit_json(**printable_values(result))
+        holds = in_a_run and not check_mode
+        with _step(act, params) if holds else nullcontext():
+            result = printable_values(act(params, check_mode))
+        if result.get("warnings"):
+            result["warnings"] = [message(warning) for warning in result["warnings"]]
+        _end({"changed": False, **result})
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
-            raise  # no fault of the disk: Ansible shows where it came from
-        module.fail_json(msg=f"The host's disk: {error.strerror}: {error.filename or 'a file'}.")
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
+            where = error.filename or "a file"
+            _fail(f"The host's disk: {error.strerror}: {where}.")
+        _fail(message(f"{type(error).__name__}: {error}"), exception=traceback.format_exc())
     except GreenroomError as error:
-        text = without_secrets(str(error), _variables_of_release(module.params))
-        module.fail_json(msg=message(text), **printable_values(error.details))
+        text = without_secrets(str(error), _variables_of_release(params))
+        _fail(message(text), **printable_values(error.details))
+    except Exception as error:
+        _fail(message(f"{type(error).__name__}: {error}"), exception=traceback.format_exc())
 
 
-def _step(module: AnsibleModule) -> AbstractContextManager[None]:
-    """The app's lock, held by a module as a step of the run that started it."""
-    name = module._name.rpartition(".")[2]
-    number = module.params.get("release") or module.params.get("number")
-    lock = Lock(App(module.params["app"]).lock)
+def _fail(text: str, **details: Any) -> NoReturn:
+    _end({"failed": True, "msg": text, **details})
+
+
+def _end(result: Mapping[str, Any]) -> NoReturn:
+    """Print a result, in a line of its own, and end."""
+    print("\n" + json.dumps(result), flush=True)
+    sys.exit(1 if result.get("failed") else 0)
+
+
+def _step(
+    act: Callable[[dict[str, Any], bool], dict[str, Any]], params: Mapping[str, Any]
+) -> AbstractContextManager[None]:
+    """The app's lock, held by a step of the run that started it."""
+    name = act.__module__.rpartition(".")[2]
+    number = params.get("release") or params.get("number")
+    lock = Lock(App(params["app"]).lock)
     return lock.step(os.environ.get(MARK, ""), f"{name} of release {number}" if number else name)
 
 

@@ -20,14 +20,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._tree import Fold
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")
 USUAL_NAMES = (*LOCKS, "requirements.txt", "pyproject.toml")
 
-# What decides besides the requirements what is in a virtualenv, as modules take it.
-VIRTUALENV_OPTIONS = {
-    "installer": {"type": "str", "choices": ["uv", "pip"], "default": "uv"},
-    "python": {"type": "str", "default": "python3"},
-    "install_project": {"type": "bool", "default": False},
-    "gunicorn": {"type": "str", "default": "gunicorn"},
-}
-
 # Programs, the Python itself among them, and packages.
 _PLACES = (("bin", "*"), ("lib", "python*", "site-packages", "*"))
 
@@ -159,7 +151,7 @@ def wanted_virtualenv(
     serves: then this is a second one of the same content.
 
     ``requirements`` names the file, or is empty for the usual names; ``settings`` has the
-    values of VIRTUALENV_OPTIONS.
+    options C(virtualenv) of the module release.
     Raises GreenroomError where the requirements or the Python are not there.
     """
     source, texts = as_user(app.builder, _asked_for, tree, requirements)

@@ -100,20 +100,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._prune import pru
 from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "default": 0},
-    "before": {"type": "int", "default": 0},
-    "action": {
-        "type": "str",
-        "choices": ["deploy", "rollback", "restore", "rehearsal"],
-        "default": "deploy",
-    },
-    "note": {"type": "str", "default": ""},
-    "holder": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def restore_stage(app: App, service: Service, before: int) -> None:
     """Have the release that served before serve again, running first."""
@@ -205,9 +191,5 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, abandon)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(abandon)

@@ -158,22 +158,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import S
 from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "token": {"type": "str", "required": True, "no_log": False},
-    "by": {"type": "str", "required": True},
-    "controller": {"type": "str", "default": ""},
-    "pid": {"type": "int", "default": 0},
-    "started": {"type": "int", "default": 0},
-    "wait": {"type": "int", "default": 0},
-    "dead": {"type": "str"},
-    "python": {"type": "str", "default": "python3"},
-    "source_control": {"type": "str", "default": "git"},
-    "service_manager": {"type": "str", "default": "systemd"},
-    "free_space": {"type": "int", "default": 0},
-    "free_inodes": {"type": "int", "default": 0},
-}
-
 
 def repair(
     app: App, journal: Journal, service: Service, serving: int | None, check_mode: bool
@@ -255,9 +239,5 @@ def highest_on_disk(app: App) -> int:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, begin, in_a_run=False)  # it has still to get the lock
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(begin, in_a_run=False)  # it has still to get the lock

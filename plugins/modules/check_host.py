@@ -73,14 +73,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import check_port
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "default": "systemd"},
-    "web_server": {"type": "str", "default": "nginx"},
-    "port": {"type": "int", "default": 80},
-}
-
-
 # What the roles themselves bring to a bare host, so that it cannot be an app's name either.
 BROUGHT = ("nginx", "apache2")
 
@@ -131,9 +123,5 @@ def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, check_host, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(check_host, in_a_run=False)

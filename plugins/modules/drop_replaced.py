@@ -57,11 +57,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-}
-
 
 def drop_replaced(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Remove them; the result of the module. Raises GreenroomError."""
@@ -77,9 +72,5 @@ def drop_replaced(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, drop_replaced)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(drop_replaced)

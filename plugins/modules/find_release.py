@@ -87,12 +87,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
     source_of,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "rev": {"type": "str", "default": ""},
-    "source_control": {"type": "str", "default": "git"},
-}
-
 
 def choose(journal: Journal, serving: int | None, rev: str, source: Source) -> Entry:
     """The entry of the release that ``rev`` means, or of the one before. Raises GreenroomError.
@@ -174,9 +168,5 @@ def find_release(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, find_release)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(find_release)

@@ -78,12 +78,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     refuse_without_rsync,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "snapshot": {"type": "str", "default": ""},
-    "environment": {"type": "str", "choices": ["", "staging", "live"], "default": ""},
-}
-
 
 def find_snapshot(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Find and check it; the result of the module. Raises GreenroomError."""
@@ -105,9 +99,5 @@ def find_snapshot(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, find_snapshot, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(find_snapshot, in_a_run=False)

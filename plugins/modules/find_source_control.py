@@ -65,12 +65,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import source_sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "repository": {"type": "str", "required": True},
-    "user": {"type": "str", "default": ""},
-    "token": {"type": "str", "default": "", "no_log": True},
-}
+SECRET_OPTIONS = ("token",)
 
 
 def find_source_control(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
@@ -87,9 +82,5 @@ def find_source_control(params: dict[str, Any], _check_mode: bool) -> dict[str, 
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, find_source_control)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(find_source_control)

@@ -128,18 +128,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     list_snapshots,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "serving": {"type": "int", "default": 0},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "migrations": {"type": "str", "choices": ["auto", "keep", "reverse"], "default": "auto"},
-    "database": {"type": "str", "choices": ["", "restore"], "default": ""},
-    "snapshot": {"type": "str", "default": ""},
-    "migration": {"type": "str", "default": ""},
-    "timeout": {"type": "int", "default": 300},
-}
-
 
 def snapshot_before(app: App, journal: Journal, number: int) -> Snapshot | None:
     """The newest snapshot that release ``number`` could live with, where newer ones migrated.
@@ -264,9 +252,5 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, find_way_back)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(find_way_back)

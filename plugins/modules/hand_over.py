@@ -93,16 +93,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "host": {"type": "str", "required": True},
-    "port": {"type": "int", "default": 80},
-    "path": {"type": "str", "default": "/"},
-    "status": {"type": "int", "default": 200},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 TRIES = 3
 NEWS = 10  # seconds: what answers once and dies, as it did when it proved itself, is not well
 
@@ -173,9 +163,5 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, hand_over)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(hand_over)

@@ -68,13 +68,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import fetch
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "repository": {"type": "str", "required": True},
-    "rev": {"type": "str", "required": True},
-    "timeout": {"type": "int", "default": 300},
-}
-
 
 def hg(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Fetch, or ask; the result of the module. Raises GreenroomError."""
@@ -82,9 +75,5 @@ def hg(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, hg)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(hg)

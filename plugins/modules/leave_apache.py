@@ -57,11 +57,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._register import 
 from ansible_collections.greenroom.django.plugins.module_utils._service import ENDING, MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def leave_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Take over, and have Apache forget it; the result of the module. Raises GreenroomError."""
@@ -85,9 +80,5 @@ def leave_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, leave_apache, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(leave_apache, in_a_run=False)

@@ -86,14 +86,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     take,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "snapshot": {"type": "str", "default": ""},
-    "release": {"type": "int", "default": 0},
-    "environment": {"type": "str", "choices": ["", "staging", "live"], "default": ""},
-    "by": {"type": "str", "required": True},
-}
-
 
 def refuse_what_cannot_be(snapshot: Snapshot, databases: dict[str, Database], number: int) -> None:
     """Refuse, before anything is changed, a restore that would not come to its end."""
@@ -176,9 +168,5 @@ def load_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, load_snapshot)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(load_snapshot)

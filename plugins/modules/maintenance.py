@@ -77,14 +77,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["closed", "open"], "required": True},
-    "release": {"type": "int", "default": 0},
-    "reason": {"type": "str", "default": ""},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def maintenance(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Close or open; the result of the module. Raises GreenroomError."""
@@ -106,9 +98,5 @@ def maintenance(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, maintenance)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(maintenance)

@@ -143,19 +143,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._seal import (
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 STEPS = ["collectstatic", "check", "migrate"]
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "steps": {"type": "list", "elements": "str", "choices": STEPS, "default": STEPS},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "database": {"type": "str", "choices": ["sqlite", "postgresql"], "default": "sqlite"},
-    "hosts": {"type": "int", "default": 1},
-    "may_be_ahead": {"type": "bool", "default": False},
-    "may_debug": {"type": "bool", "default": True},
-    "static_url": {"type": "str", "default": "/static/"},
-    "seal": {"type": "bool", "default": True},
-    "timeout": {"type": "int", "default": 1800},
-}
 
 
 def publish(app: App, number: int, path: str, seal: bool) -> list[str]:
@@ -318,9 +305,5 @@ def listed(paths: Sequence[str]) -> str:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, manage)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(manage)

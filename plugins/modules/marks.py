@@ -137,16 +137,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._local_settings i
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
 STEPS = {"written": "write", "there": "look", "removed": "remove"}
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": list(STEPS), "default": "written"},
-    "written": {"type": "dict", "default": {}},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "host": {"type": "str", "default": "localhost"},
-    "port": {"type": "int", "default": 80},
-    "media_url": {"type": "str", "default": ""},
-    "timeout": {"type": "int", "default": 300},
-}
 
 
 def ask_django(app: App, number: int, mark: str, params: dict[str, Any]) -> dict[str, Any]:
@@ -282,9 +272,5 @@ def marks(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, marks, in_a_run=False)  # before, between and after the runs of a trial
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(marks, in_a_run=False)  # before, between and after the runs of a trial

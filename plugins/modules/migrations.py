@@ -160,24 +160,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "step": {"type": "str", "choices": ["look", "apply", "reverse", "go_to"], "default": "look"},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "reverse": {"type": "dict", "default": {}},
-    "target": {"type": "str", "default": ""},
-    "sql": {"type": "bool", "default": False},
-    "serving": {"type": "int", "default": 0},
-    "to": {"type": "int", "default": 0},
-    "check": {"type": "str", "choices": ["off", "warn", "stop"], "default": "warn"},
-    "maintenance": {"type": "bool", "default": False},
-    "by": {"type": "str", "default": ""},
-    "keep_snapshots": {"type": "int", "default": 10},
-    "keep_snapshots_days": {"type": "int", "default": 30},
-    "timeout": {"type": "int", "default": 1800},
-}
-
 # Where site.yml puts it, for any Python.
 LINTER = "/opt/greenroom/lib/python3*/site-packages"
 
@@ -313,9 +295,5 @@ def migrations(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, migrations)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(migrations)

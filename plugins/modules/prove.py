@@ -92,17 +92,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._prove import start_and_prove
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "host": {"type": "str", "required": True},
-    "path": {"type": "str", "default": "/"},
-    "status": {"type": "int", "default": 200},
-    "timeout": {"type": "int", "default": 30},
-    "pages": {"type": "list", "elements": "dict", "default": []},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Start, ask, judge; the result of the module. Raises GreenroomError."""
@@ -129,9 +118,5 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, prove)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(prove)

@@ -92,14 +92,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._snapshot import 
     refuse_without_rsync,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "state": {"type": "str", "choices": ["expected", "absent"], "default": "expected"},
-    "snapshot": {"type": "str", "default": ""},
-    "databases": {"type": "dict", "default": {}},
-    "anonymised": {"type": "bool", "default": False},
-}
-
 
 def refuse_what_does_not_fit(app: App, number: int, snapshot: Snapshot) -> None:
     """Refuse a snapshot of another engine, or for which there is no room. Raises GreenroomError.
@@ -171,9 +163,5 @@ def receive_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, receive_snapshot)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(receive_snapshot)

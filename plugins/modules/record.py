@@ -101,17 +101,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import (
     service_of,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "before": {"type": "int", "default": 0},
-    "action": {"type": "str", "choices": ["deploy", "rollback"], "default": "deploy"},
-    "by": {"type": "str", "required": True},
-    "holder": {"type": "str", "required": True},
-    "keep": {"type": "int", "default": 5},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def close_entry(journal: Journal, params: dict[str, Any], now: int) -> None:
     """Say in the journal how the release came on stage, and what became of the one before."""
@@ -161,9 +150,5 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, record)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(record)

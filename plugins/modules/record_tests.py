@@ -67,15 +67,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "by": {"type": "str", "required": True},
-    "result": {"type": "str", "choices": ["passed", "failed"], "required": True},
-    "command": {"type": "str", "required": True},
-    "at": {"type": "int", "required": True},
-}
-
 
 def record_tests(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write it down; the result of the module. Raises GreenroomError."""
@@ -89,9 +80,5 @@ def record_tests(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, record_tests)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(record_tests)

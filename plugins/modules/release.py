@@ -213,7 +213,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._local_settings i
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
-    VIRTUALENV_OPTIONS,
     Virtualenv,
     wanted_virtualenv,
 )
@@ -225,27 +224,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
 )
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "number": {"type": "int", "required": True},
-    "rev": {"type": "str", "required": True},
-    "by": {"type": "str", "required": True},
-    "anew": {"type": "bool", "default": False},
-    "environment": {"type": "str", "default": "", "no_log": True},
-    "local_settings": {"type": "str", "default": ""},
-    "local_settings_content": {"type": "str", "default": "", "no_log": True},
-    "manage": {"type": "str", "default": "manage.py"},
-    "settings_module": {"type": "str", "default": ""},
-    "wsgi": {"type": "str", "default": ""},
-    "requirements": {"type": "str", "default": ""},
-    "virtualenv": {"type": "dict", "apply_defaults": True, "options": VIRTUALENV_OPTIONS},
-    "shared_paths": {"type": "list", "elements": "str", "default": []},
-    "settings": {"type": "dict", "default": {}},
-    "gate": {"type": "str", "choices": ["none", "open", "closed"], "default": "none"},
-    "tests": {"type": "dict", "default": {}},
-    "source_control": {"type": "str", "default": "git"},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
+SECRET_OPTIONS = (
+    "environment",
+    "local_settings_content",
+)
 
 # What was asked for, in a release's folder backstage: it is made again where that changes.
 ASKED = "asked.json"
@@ -501,9 +483,5 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, release)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(release)

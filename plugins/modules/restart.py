@@ -53,11 +53,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def restart(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Restart what runs; the result of the module. Raises GreenroomError."""
@@ -69,9 +64,5 @@ def restart(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, restart, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(restart, in_a_run=False)

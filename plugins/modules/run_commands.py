@@ -92,14 +92,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     build_sandbox,
 )
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "commands": {"type": "list", "elements": "str", "required": True},
-    "timeout": {"type": "int", "default": 3600},
-    "memory_max": {"type": "str", "default": "80%"},
-}
-
 
 def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Run them in their order; the result of the module.
@@ -140,9 +132,5 @@ def run_commands(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, run_commands)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(run_commands)

@@ -60,11 +60,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "path": {"type": "str", "required": True},
-}
-
 # What is written into it belongs to the group too, and so the web server can read it.
 MODE = 0o2750
 
@@ -104,9 +99,5 @@ def shared_folder(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, shared_folder, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(shared_folder, in_a_run=False)

@@ -92,15 +92,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._snapshot import summaries
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "reason": {"type": "str", "default": "asked for"},
-    "by": {"type": "str", "required": True},
-    "keep": {"type": "int", "default": 10},
-    "keep_days": {"type": "int", "default": 30},
-}
-
 
 def snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Take one; the result of the module. Raises GreenroomError."""
@@ -121,9 +112,5 @@ def snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, snapshot)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(snapshot)

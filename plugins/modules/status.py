@@ -103,15 +103,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "host": {"type": "str", "required": True},
-    "path": {"type": "str", "default": "/"},
-    "status": {"type": "int", "default": 200},
-    "databases": {"type": "list", "elements": "str", "default": ["default"]},
-    "service_manager": {"type": "str", "default": "systemd"},
-}
-
 
 def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
     """How the release on stage is, in a few words."""
@@ -174,9 +165,5 @@ def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, status, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(status, in_a_run=False)

@@ -76,12 +76,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "timeout": {"type": "int", "default": 1800},
-}
-
 
 def migrate(app: App, number: int, aliases: list[str], timeout: int) -> dict[str, list[str]]:
     """Apply what release ``number`` needs to the databases in use; the names of what was."""
@@ -115,9 +109,5 @@ def swap_databases(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, swap_databases)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(swap_databases)

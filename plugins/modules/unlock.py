@@ -53,11 +53,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "holder": {"type": "str", "required": True},
-}
-
 
 def unlock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Unlock; the result of the module.
@@ -69,9 +64,5 @@ def unlock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, unlock)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(unlock)

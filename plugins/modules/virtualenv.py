@@ -111,7 +111,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._files import write_file
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
-    VIRTUALENV_OPTIONS,
     wanted_virtualenv,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
@@ -120,16 +119,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
-
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "release": {"type": "int", "required": True},
-    "requirements": {"type": "str", "default": ""},
-    **VIRTUALENV_OPTIONS,
-    "uv": {"type": "path", "default": "/opt/greenroom/bin/uv"},
-    "timeout": {"type": "int", "default": 3600},
-    "memory_max": {"type": "str", "default": "80%"},
-}
 
 # What a lock file's own tool is run as, to say in requirements.txt's words what is locked.
 EXPORTS = {
@@ -287,9 +276,5 @@ def virtualenv(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, virtualenv)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(virtualenv)

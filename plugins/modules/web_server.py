@@ -60,12 +60,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import serve
 
-OPTIONS = {
-    "app": {"type": "str", "required": True},
-    "web_server": {"type": "str", "default": "nginx"},
-    "port": {"type": "int", "default": 80},
-}
-
 
 def web_server(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Have it serve; the result of the module. Raises GreenroomError."""
@@ -75,9 +69,5 @@ def web_server(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 
 def main() -> None:
-    """What Ansible runs."""
-    run_module(OPTIONS, web_server, in_a_run=False)
-
-
-if __name__ == "__main__":
-    main()
+    """What the engine runs."""
+    run_module(web_server, in_a_run=False)

@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 from ansible_collections.greenroom.django.plugins.module_utils import _command
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import Sandbox
@@ -33,12 +34,12 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 def defaults_of(module: ModuleType) -> dict[str, Any]:
     """What a module's parameters are where nothing is said."""
-    return _defaults(module.OPTIONS)
+    return _defaults(yaml.safe_load(module.DOCUMENTATION)["options"])
 
 
 def _defaults(options: dict[str, Any]) -> dict[str, Any]:
     return {
-        name: _defaults(option["options"]) if "options" in option else option.get("default")
+        name: _defaults(option["suboptions"]) if "suboptions" in option else option.get("default")
         for name, option in options.items()
     }
 

@@ -36,6 +36,7 @@ OURS = {"read_file", "write_file", "write_json", "remove", "replace_link", "read
 ETC = "/etc/APP, which is root's"
 HOME = "/srv/APP itself, which is root's; of its folders only the names"
 BACKUPS = "backups/, which root alone enters"
+ENGINES = "/usr/local/lib/greenroom, which is root's"
 HOST = "the host's own folders, and /proc"
 AS_THE_USER = "runs as the user whose files these are"
 
@@ -57,6 +58,12 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "module_utils/_database/sqlite_process.py": (AS_THE_USER, "*"),
     "module_utils/_django.py": (ETC, "os.path.exists read_file"),
     "module_utils/_django_process.py": (AS_THE_USER, "*"),
+    "module_utils/_engine/engine.py": (ENGINES, "os.chdir os.open"),
+    "module_utils/_engine/install.py": (
+        ENGINES,
+        "open .open os.chmod os.execv os.makedirs os.open os.path.realpath os.rename os.scandir"
+        " os.utime shutil.rmtree tempfile.TemporaryDirectory tempfile.mkdtemp",
+    ),
     "module_utils/_files.py": (
         "what the others give it",
         "open os.open os.path.isdir os.path.islink os.path.lexists os.replace os.unlink"
@@ -126,7 +133,6 @@ ALLOWED: dict[str, tuple[str, str]] = {
         " remove replace_link",
     ),
     "modules/abandon.py": (HOME, "os.path.lexists os.unlink"),
-    "modules/backup_program.py": ("/usr/local/lib/greenroom", "open os.open os.replace"),
     "modules/begin.py": (HOME, "os.listdir os.path.isdir"),
     "modules/check_host.py": (HOME, "os.path.isdir os.path.lexists"),
     "modules/hand_over.py": (HOME, "os.unlink"),
@@ -139,6 +145,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "modules/release.py": (ETC, "read_file write_file"),
     "modules/shared_folder.py": (HOME, "os.path.isdir"),
+    "modules/use_engine.py": (ENGINES, "os.path.islink os.readlink replace_link"),
     "modules/virtualenv.py": (HOME, "os.path.isdir"),
 }
 

@@ -13,7 +13,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._web_server impor
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import problems
 
-from tests.unit.roles.project import MODULES, ROOT, module, options_of_role
+from tests.unit.roles.project import MODULES, ROOT, load_text, module, options_of_role
 
 REGISTERS: dict[str, dict[str, Any]] = {
     "service_manager": MANAGERS,
@@ -58,10 +58,11 @@ def test_the_databases_are_the_files_that_are_there() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_no_module_repeats_a_register(name: str) -> None:
-    options = getattr(module(name), "OPTIONS", {})
+    options = load_text(module(name).DOCUMENTATION)["options"] or {}
     for question, register in REGISTERS.items():
         if question in options:
-            assert options[question] == {"type": "str", "default": next(iter(register))}
+            assert options[question]["default"] == next(iter(register))
+            assert "choices" not in options[question]
 
 
 def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
@@ -73,7 +74,9 @@ def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
 
 def test_choices_of_modules_are_those_of_the_settings() -> None:
     settings = options_of_role("app")
-    assert (
-        module("virtualenv").OPTIONS["installer"]["choices"] == settings["app_installer"]["choices"]
-    )
-    assert module("manage").OPTIONS["steps"]["choices"] == settings["app_django_steps"]["choices"]
+    for name, option, setting in (
+        ("virtualenv", "installer", "app_installer"),
+        ("manage", "steps", "app_django_steps"),
+    ):
+        options = load_text(module(name).DOCUMENTATION)["options"]
+        assert options[option]["choices"] == settings[setting]["choices"]

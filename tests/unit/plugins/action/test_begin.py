@@ -83,8 +83,9 @@ class Action(begin.ActionModule):
         self._connection: Any = None
         self.answers, self.asked = list(answers), list[dict[str, Any]]()
 
-    def _execute_module(self, module_args: Any = None, task_vars: Any = None) -> Any:  # noqa: ARG002 - as Ansible calls it
-        self.asked.append(dict(module_args))
+    def run_step(self, step: str, arguments: Any, _task_vars: Any) -> Any:
+        assert step == "begin"
+        self.asked.append(dict(arguments))
         return self.answers.pop(0)
 
 

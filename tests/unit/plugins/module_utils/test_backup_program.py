@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -13,7 +11,6 @@ from ansible_collections.greenroom.django.plugins.module_utils import _backup_pr
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.modules import backup_program
 
 ARGUMENTS = ["blog", "--databases", "default", "archive", "--keep", "3", "--days", "9"]
 
@@ -90,22 +87,3 @@ def test_a_failure_gives_the_lock_back(
     monkeypatch.setattr(_backup_program, "back_up", fail)
     assert _backup_program.main(ARGUMENTS) == 1
     assert (taken, os.path.exists(app.lock)) == ([], False)
-
-
-def test_it_is_one_file_that_runs_alone(tmp_path: Path) -> None:
-    path = tmp_path / "backup.pyz"
-    assert backup_program.install({"path": str(path)}, True) == {"changed": True}
-    assert not path.exists()
-    assert backup_program.install({"path": str(path)}, False) == {"changed": True}
-    assert path.stat().st_mode & 0o777 == 0o600
-    for check in (True, False):
-        assert backup_program.install({"path": str(path)}, check) == {"changed": False}
-    done = subprocess.run(
-        [sys.executable, "-I", path, "not-there", *ARGUMENTS[1:]],
-        cwd="/",
-        capture_output=True,
-        text=True,
-    )
-    said = "Nothing of not-there serves here yet, so there is nothing to back up.\n"
-    assert (done.returncode, done.stdout, done.stderr) == (0, said, "")
-    assert os.listdir(tmp_path) == ["backup.pyz"]

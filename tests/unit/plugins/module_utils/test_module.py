@@ -1,22 +1,19 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
+import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible.module_utils import basic
 from ansible_collections.greenroom.django.plugins.module_utils import _module
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
-
-OPTIONS = {"app": {"type": "str", "required": True}}
 
 
 @pytest.fixture
@@ -30,21 +27,19 @@ def lock(app: App, monkeypatch: pytest.MonkeyPatch) -> Lock:
     return lock
 
 
-@contextmanager
-def patch_module_args(arguments: dict[str, Any]) -> Iterator[None]:
-    """Let a module find these; ansible-core has had something for that only since 2.19."""
+def run(
+    capsys: pytest.CaptureFixture[str],
+    act: Any,
+    check: bool = False,
+    params: dict[str, Any] | None = None,
+    **more: Any,
+) -> Any:
+    """What the controller gets to see of a step."""
+    request = {"params": {"app": "blog", **(params or {})}, "check_mode": check}
     with pytest.MonkeyPatch.context() as patch:
-        given = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
-        patch.setattr(basic, "_ANSIBLE_ARGS", given)
-        patch.setattr(basic, "_ANSIBLE_PROFILE", "legacy", raising=False)
-        yield
-
-
-def run(capsys: pytest.CaptureFixture[str], act: Any, check: bool = False, **more: Any) -> Any:
-    """What Ansible gets to see of a module."""
-    arguments = {"app": "blog", "_ansible_check_mode": check}
-    with patch_module_args(arguments), pytest.raises(SystemExit) as ended:
-        _module.run_module(OPTIONS, act, **more)
+        patch.setattr(sys, "stdin", io.StringIO(json.dumps(request)))
+        with pytest.raises(SystemExit) as ended:
+            _module.run_module(act, **more)
     return ended.value.code, json.loads(capsys.readouterr().out)
 
 
@@ -109,7 +104,7 @@ def test_a_step_of_another_run_does_nothing(
     assert lock.holder()
 
 
-def test_what_a_step_is_called(lock: Lock) -> None:
+def test_what_a_step_is_called(lock: Lock, capsys: pytest.CaptureFixture[str]) -> None:
     found: list[Any] = []
 
     def act(_params: Any, _check: bool) -> Any:
@@ -117,14 +112,8 @@ def test_what_a_step_is_called(lock: Lock) -> None:
         return {}
 
     for more in ({}, {"release": 43}, {"number": 44}):
-        options = {**OPTIONS, **{name: {"type": "int"} for name in more}}
-        arguments = {"app": "blog", "_ansible_module_name": "greenroom.django.manage", **more}
-        with patch_module_args(arguments), pytest.raises(SystemExit):
-            _module.run_module(options, act)
-    assert [step["step"] for step in found] == [
-        "manage",
-        "manage of release 43",
-        "manage of release 44",
-    ]
+        run(capsys, act, params=more)
+    own = "test_module"
+    assert [step["step"] for step in found] == [own, f"{own} of release 43", f"{own} of release 44"]
     assert {step["by"] for step in found} == {"ada@laptop"}
     assert Path(lock.step_path).read_text() == ""

@@ -1,0 +1,1 @@
+# PRIVATE to the collection: the programs that a host's copy of this package starts with.

@@ -1,0 +1,176 @@
+# PRIVATE to the collection: the controller's half of the engine. Every step goes through here.
+"""Calls a step on a host: its arguments are checked here, and one command runs it there.
+
+The engine is this collection's modules and module_utils. A host has it in a folder that is named
+by its digest, so that a step sends no code. Where the folder is missing, it is sent once.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import hashlib
+import io
+import json
+import re
+import shlex
+import tarfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
+from ansible import constants as C  # noqa: N812 - as everywhere in Ansible
+from ansible.errors import AnsibleActionFail
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.parameters import remove_values
+from ansible.plugins.action import ActionBase
+
+ENGINES = "/usr/local/lib/greenroom"  # on a host; root's
+MISSING = 97  # what the shell exits with where the engine is not on the host
+PLUGINS = Path(__file__).parents[1]
+PACKAGE = "ansible_collections/greenroom/django/plugins"
+INSTALL = PLUGINS / "module_utils/_engine/install.py"
+START = PLUGINS / "module_utils/_engine/engine.py"
+_SPEC_KEYS = ("type", "required", "default", "choices", "elements", "aliases")
+
+
+def engine_files() -> dict[str, bytes]:
+    """The files of the engine, by their paths below its folder."""
+    folder, files = Path(PACKAGE), {"engine.py": START.read_bytes()}
+    for package in [*folder.parents[:-1], folder, folder / "modules"]:
+        files[f"{package}/__init__.py"] = b""
+    for path in [*PLUGINS.glob("modules/*.py"), *PLUGINS.glob("module_utils/**/*.py")]:
+        files[f"{PACKAGE}/{path.relative_to(PLUGINS)}"] = path.read_bytes()
+    files.setdefault(f"{PACKAGE}/module_utils/__init__.py", b"")
+    return dict(sorted(files.items()))
+
+
+def archive_of(files: Mapping[str, bytes]) -> bytes:
+    """The files as a tar archive; the same files give the same bytes."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for path, content in files.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(content)
+            archive.addfile(member, io.BytesIO(content))
+    return gzip.compress(packed.getvalue(), mtime=0)
+
+
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """What tells one engine from another: 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for path, content in files.items():
+        digest.update(f"{path} {len(content)}\n".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def documented(step: str) -> tuple[dict[str, Any], list[str]]:
+    """A step's argument spec, from its documentation, and which of its options are secret."""
+    constants: dict[str, Any] = {}
+    path = PLUGINS / f"modules/{step}.py"
+    for node in ast.parse(path.read_bytes()).body:
+        if isinstance(node, ast.Assign):
+            name = ast.unparse(node.targets[0])
+            if name in ("DOCUMENTATION", "SECRET_OPTIONS"):
+                constants[name] = ast.literal_eval(node.value)
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    options = yaml.load(constants["DOCUMENTATION"], loader).get("options")
+    return argument_spec(options), list(constants.get("SECRET_OPTIONS", ()))
+
+
+def argument_spec(options: Mapping[str, Any] | None) -> dict[str, Any]:
+    """An argument spec from documented options. A path is the host's: nothing expands it here."""
+    spec = {}
+    for name, option in (options or {}).items():
+        spec[name] = {key: option[key] for key in _SPEC_KEYS if key in option}
+        if option["type"] == "path":
+            spec[name]["type"] = "str"
+        if "suboptions" in option:
+            spec[name]["options"] = argument_spec(option["suboptions"])
+            spec[name]["apply_defaults"] = option["type"] == "dict" and not option.get("required")
+    return spec
+
+
+class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
+    """What runs steps on hosts."""
+
+    _supports_check_mode = True
+    _supports_async = False
+
+    def run_step(
+        self, step: str, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Run a step, and return its result. Raises AnsibleActionFail for wrong arguments."""
+        spec, secret = documented(step)
+        checked = ArgumentSpecValidator(spec).validate(dict(arguments))
+        if checked.error_messages:
+            raise AnsibleActionFail(f"greenroom.django.{step}: {', '.join(checked.error_messages)}")
+        parameters = checked.validated_parameters
+        request = {"params": parameters, "check_mode": bool(self._task.check_mode)}
+        hidden = {str(parameters[name]) for name in secret if parameters.get(name)}
+        result = self._call(step, json.dumps(request, default=str).encode(), task_vars)
+        if not self._task.diff:
+            result.pop("diff", None)
+        return dict(remove_values(result, hidden)) if hidden else result
+
+    def _call(self, step: str, request: bytes, task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """Send a request to the host's engine, and the engine before it where it is missing."""
+        if not self._connection.has_pipelining:
+            raise AnsibleActionFail(
+                f"The connection {self._connection.transport} passes no standard input to a "
+                "command, which greenroom.django needs. Use ssh, which is Ansible's default."
+            )
+        files = engine_files()
+        folder = f"{ENGINES}/{digest_of(files)}"
+        python = self._python(task_vars)
+        answer = self._execute(
+            f"test -e {folder}/engine.py || exit {MISSING}; {self._compute_environment_string()} "
+            f"exec {python} -I -X utf8 {folder}/engine.py step {step}",
+            request,
+        )
+        if answer["rc"] == MISSING:
+            archive = archive_of(files)
+            how = "once" if self._task.check_mode else "keep"
+            arguments = [folder, hashlib.sha256(archive).hexdigest(), str(len(archive)), how, step]
+            install = shlex.join(["-c", INSTALL.read_text(encoding="utf-8"), *arguments])
+            answer = self._execute(
+                f"{self._compute_environment_string()} exec {python} -I -X utf8 {install}",
+                archive + request,
+            )
+        return result_of(step, answer)
+
+    def _execute(self, command: str, data: bytes) -> dict[str, Any]:
+        answer: dict[str, Any] = self._low_level_execute_command(
+            command.strip(), sudoable=True, in_data=data
+        )
+        return answer
+
+    def _python(self, task_vars: Mapping[str, Any]) -> str:
+        """The host's Python, quoted for a shell: what Ansible is told to use, else python3."""
+        variables = task_vars
+        if self._task.delegate_to:
+            variables = task_vars["ansible_delegated_vars"][self._task.delegate_to]
+        name = C.config.get_config_value("INTERPRETER_PYTHON", variables=dict(variables))
+        name = str(self._templar.template(name))
+        return "/usr/bin/python3" if name.startswith("auto") else shlex.quote(name)
+
+
+def result_of(step: str, answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What a step said; a failure where it ended without a result."""
+    for line in reversed(answer["stdout"].splitlines()):
+        if line.startswith("{"):
+            result: dict[str, Any] = json.loads(line)
+            return result
+    said = (answer["stderr"].strip() or answer["stdout"].strip()).splitlines()
+    if re.search(r"not found|No such file", said[-1] if said else ""):
+        why = f"{said[-1].strip()} Greenroom needs Python 3 on the host."
+    else:
+        why = said[-1].strip() if said else "It said nothing."
+    return {
+        "failed": True,
+        "rc": answer["rc"],
+        "msg": f"greenroom.django.{step} ended with {answer['rc']} and without a result. {why}",
+        "module_stdout": answer["stdout"],
+        "module_stderr": answer["stderr"],
+    }
