@@ -61,12 +61,14 @@ unit: dev ## the tests that need no host
 
 # The rest imports nothing but the standard library and itself, and was tested by `make unit`, in the same Python:
 # a unit test holds this list to what there is.
-oldest: dev ## the unit tests that go through Ansible, with the oldest ansible-core that we say we support
-	@cmp -s requirements-oldest.txt .cache/oldest/made-of || { \
-	    rm -rf .cache/oldest && $(venv)/python -m venv .cache/oldest && \
-	    .cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check \
-	        --requirement requirements-oldest.txt && cp requirements-oldest.txt .cache/oldest/made-of; }
+oldest: dev .cache/oldest/made-of ## the unit tests that go through Ansible, with the oldest ansible-core that we say we support
 	.cache/oldest/bin/pytest $(with_ansible) --quiet --numprocesses 2 --dist worksteal
+
+.cache/oldest/made-of: requirements-oldest.txt
+	@tools/controller
+	rm -rf .cache/oldest && $(venv)/python -m venv .cache/oldest
+	.cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement $<
+	cp $< $@
 
 systems: dev ## the whole way on Debian 13, Ubuntu 22.04 and 24.04, whose images come from their own packages
 	@$(pytest) tests/end_to_end/test_systems.py

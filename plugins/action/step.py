@@ -17,5 +17,5 @@ class ActionModule(EngineAction):
     ) -> dict[str, Any]:
         """Run the task's step."""
         super().run(tmp, task_vars)
-        step = self._task.resolved_action.rpartition(".")[2]
+        step = self._task.action.rpartition(".")[2]
         return self.run_step(step, self._task.args, task_vars or {})

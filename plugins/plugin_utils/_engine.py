@@ -163,7 +163,7 @@ def result_of(step: str, answer: Mapping[str, Any]) -> dict[str, Any]:
             result: dict[str, Any] = json.loads(line)
             return result
     said = (answer["stderr"].strip() or answer["stdout"].strip()).splitlines()
-    if re.search(r"not found|No such file", said[-1] if said else ""):
+    if re.search(r"python\S*: (command )?(not found|No such file)", said[-1] if said else ""):
         why = f"{said[-1].strip()} Greenroom needs Python 3 on the host."
     else:
         why = said[-1].strip() if said else "It said nothing."

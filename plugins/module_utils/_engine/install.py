@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import compileall
-import contextlib
 import fcntl
 import hashlib
 import io
@@ -43,19 +42,21 @@ def unpack(archive: bytes, folder: str) -> None:
 
 
 def keep(archive: bytes, folder: str) -> None:
-    """Install the engine in its folder, whole or not at all; the oldest that nobody uses go."""
+    """Install the engine in its folder, whole or not at all, unless another run has done so."""
     root = os.path.dirname(folder)
     os.makedirs(root, mode=0o755, exist_ok=True)
+    lock = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # one at a time; until this process has become the step
+    if os.path.exists(os.path.join(folder, "engine.py")):
+        return
     beside = tempfile.mkdtemp(prefix=".new-", dir=root)
-    try:
-        unpack(archive, beside)
-        compileall.compile_dir(beside, quiet=2, stripdir=beside, prependdir=folder)
-        os.chmod(beside, 0o755)
-        with contextlib.suppress(OSError):  # another run was faster, with the same engine
-            os.rename(beside, folder)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
-    os.utime(folder)
+    unpack(archive, beside)
+    compileall.compile_dir(beside, quiet=2, stripdir=beside, prependdir=folder)
+    os.chmod(beside, 0o755)
+    os.sync()  # or a power cut could leave the folder with empty files in it
+    if os.path.isdir(folder):
+        os.rename(folder, f"{beside}-old")  # what is left of one
+    os.rename(beside, folder)
     prune(root)
 
 
@@ -64,9 +65,9 @@ def prune(root: str) -> None:
     current = os.path.realpath(os.path.join(root, "current"))
     engines = [entry for entry in os.scandir(root) if re.fullmatch("[0-9a-f]{16}", entry.name)]
     engines.sort(key=lambda entry: entry.stat().st_mtime, reverse=True)
-    for entry in engines[KEPT:]:
-        if entry.path == current:
-            continue
+    unused = [entry for entry in engines[KEPT:] if entry.path != current]
+    unused += [entry for entry in os.scandir(root) if entry.name.startswith(".new-")]  # of the dead
+    for entry in unused:
         folder = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -61,8 +61,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "module_utils/_engine/engine.py": (ENGINES, "os.chdir os.open"),
     "module_utils/_engine/install.py": (
         ENGINES,
-        "open .open os.chmod os.execv os.makedirs os.open os.path.realpath os.rename os.scandir"
-        " os.utime shutil.rmtree tempfile.TemporaryDirectory tempfile.mkdtemp",
+        "open .open os.chmod os.execv os.makedirs os.open os.path.exists os.path.isdir"
+        " os.path.realpath os.rename os.scandir os.sync shutil.rmtree tempfile.TemporaryDirectory"
+        " tempfile.mkdtemp",
     ),
     "module_utils/_files.py": (
         "what the others give it",

@@ -68,10 +68,10 @@ class Copy:
         return done.stdout + done.stderr
 
     def task(self, module: str, **settings: str) -> str:
-        """Run one task on this machine, with these variables or arguments; what was said."""
+        """Dry-run one task on this machine, with these variables or arguments; what was said."""
         words = [word for item in settings.items() for word in ("--extra-vars", "=".join(item))]
         arguments = " ".join("=".join(item) for item in settings.items())
-        given = words if module == "check_settings" else ["--args", arguments]
+        given = words if module == "check_settings" else ["--check", "--args", arguments]
         module = f"greenroom.django.{module}"
         return self.run("ansible", "localhost", "--module-name", module, *given, check=False)
 

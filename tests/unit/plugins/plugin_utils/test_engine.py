@@ -116,6 +116,8 @@ def test_old_engines_go_unless_they_are_in_use(tmp_path: Path) -> None:
     others = {"current", "launch", DIGEST}
     assert set(os.listdir(tmp_path)) == {names[0], names[1], names[3]} | others
     os.close(used)
+    os.unlink(tmp_path / DIGEST / "engine.py")  # as one that came half
+    (tmp_path / ".new-left").mkdir()
     install(tmp_path / DIGEST)
     assert set(os.listdir(tmp_path)) == {names[1], names[3]} | others
 
