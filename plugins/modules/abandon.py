@@ -17,11 +17,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release that was to take the stage, 0 where none was chosen yet.
     type: int
@@ -44,10 +43,6 @@ options:
     description: The token that holds the lock. Nothing is done where it does not.
     type: str
     required: true
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

@@ -18,11 +18,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   token:
     description: A word that is this run's alone. The same token takes the lock again.
     type: str
@@ -65,10 +64,6 @@ options:
     description: What the repository is. What a fetch that was killed left in it is put right.
     type: str
     default: git
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
   free_space:
     description: What must be free on the file system of the app, in MiB.
     type: int

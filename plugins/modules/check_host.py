@@ -16,15 +16,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
-  service_manager:
-    description: What is to keep the app's releases running.
-    type: str
-    default: systemd
   web_server:
     description: What is to serve the app.
     type: str

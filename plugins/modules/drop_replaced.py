@@ -14,16 +14,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
-options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
-  databases:
-    description: The databases, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 attributes:
   check_mode:
     support: full

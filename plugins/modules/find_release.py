@@ -15,11 +15,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   rev:
     description: The number of a release, or a tag, branch name or commit that was released; with
       Mercurial a bookmark or local number, too. The number of a release wins.

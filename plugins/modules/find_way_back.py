@@ -19,11 +19,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release that is gone to.
     type: int
@@ -32,11 +31,6 @@ options:
     description: The number of the release that serves, 0 where none does.
     type: int
     default: 0
-  databases:
-    description: The databases, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
   migrations:
     description:
       - V(auto) decides as above. V(keep) reverses nothing. V(reverse) takes back all that the

@@ -19,11 +19,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release. It must have proved itself.
     type: int
@@ -46,10 +45,6 @@ options:
         redirect is as good.
     type: int
     default: 200
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

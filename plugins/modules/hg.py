@@ -18,11 +18,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   repository:
     description: The repository's address. A path in one of ssh is as seen from that user's home,
       and begins with two slashes where it is a whole one.

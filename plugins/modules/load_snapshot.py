@@ -16,11 +16,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   snapshot:
     description: The name of the snapshot. Where there is no such, the error says which there are.
     type: str

@@ -15,11 +15,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   state:
     description: V(closed) or V(open).
     type: str
@@ -33,10 +32,6 @@ options:
     description: Why, for those who find the file F(/srv/APP/maintenance).
     type: str
     default: ""
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

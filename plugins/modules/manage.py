@@ -22,11 +22,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release. It must have its virtualenv.
     type: int
@@ -37,11 +36,6 @@ options:
     elements: str
     choices: [collectstatic, check, migrate]
     default: [collectstatic, check, migrate]
-  databases:
-    description: The databases to look at, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
   database:
     description: What was made for the app. With V(postgresql), settings that use none are refused.
     type: str

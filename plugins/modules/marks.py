@@ -18,11 +18,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   state:
     description:
       - V(written) writes the marks, V(there) looks for them, V(removed) removes them, with those
@@ -34,11 +33,6 @@ options:
     description: What O(state=written) answered, for the other two.
     type: dict
     default: {}
-  databases:
-    description: The databases, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
   host:
     description: The site's name, to ask the web server for the upload.
     type: str

@@ -21,11 +21,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release whose code runs. It must be built.
     type: int
@@ -39,11 +38,6 @@ options:
     type: str
     choices: [look, apply, reverse, go_to]
     default: look
-  databases:
-    description: The databases, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
   reverse:
     description: For each database, the migrations to take back, as C(app.0007_name).
     type: dict

@@ -16,11 +16,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   release:
     description: The number of the release that has taken the stage.
     type: int
@@ -49,10 +48,6 @@ options:
     description: How many good releases retention keeps, the one that serves included.
     type: int
     default: 5
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

@@ -18,11 +18,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   number:
     description: The number for the release, if one is made. It must be higher than all before.
     type: int
@@ -129,10 +128,6 @@ options:
     description: What the repository is.
     type: str
     default: git
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

@@ -15,15 +15,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
-options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
 attributes:
   check_mode:
     support: full

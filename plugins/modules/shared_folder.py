@@ -17,11 +17,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   path:
     description: The folder, relative to C(shared/).
     type: str

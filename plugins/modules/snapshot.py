@@ -18,16 +18,10 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
-  databases:
-    description: The databases, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
   reason:
     description: Why, for those who look for a snapshot later.
     type: str

@@ -13,11 +13,11 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
+  - greenroom.django.step.service_manager
+  - greenroom.django.step.databases
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   host:
     description: The site's own name, for the Host header.
     type: str
@@ -30,15 +30,6 @@ options:
     description: The HTTP status that a healthy release answers.
     type: int
     default: 200
-  databases:
-    description: The databases to look at, by their names in the settings.
-    type: list
-    elements: str
-    default: [default]
-  service_manager:
-    description: What keeps the app's releases running.
-    type: str
-    default: systemd
 attributes:
   check_mode:
     support: full

@@ -14,11 +14,9 @@ description:
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
+extends_documentation_fragment:
+  - greenroom.django.step
 options:
-  app:
-    description: The name of the app.
-    type: str
-    required: true
   holder:
     description: The token that M(greenroom.django.begin) took it with. Another's lock is left
       alone.

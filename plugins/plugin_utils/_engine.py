@@ -8,6 +8,7 @@ by its digest, so that a step sends no code. Where the folder is missing, it is 
 from __future__ import annotations
 
 import ast
+import contextlib
 import gzip
 import hashlib
 import io
@@ -32,6 +33,12 @@ PLUGINS = Path(__file__).parents[1]
 PACKAGE = "ansible_collections/greenroom/django/plugins"
 INSTALL = PLUGINS / "module_utils/_engine/install.py"
 START = PLUGINS / "module_utils/_engine/engine.py"
+# Options of the doc fragment, and the variables that they are taken from.
+VARIABLES = {
+    "app": "app_name",
+    "service_manager": "app_service_manager",
+    "databases": "app_databases",
+}
 _SPEC_KEYS = ("type", "required", "default", "choices", "elements", "aliases")
 
 
@@ -65,18 +72,38 @@ def digest_of(files: Mapping[str, bytes]) -> str:
     return digest.hexdigest()[:16]
 
 
-def documented(step: str) -> tuple[dict[str, Any], list[str]]:
-    """A step's argument spec, from its documentation, and which of its options are secret."""
-    constants: dict[str, Any] = {}
-    path = PLUGINS / f"modules/{step}.py"
-    for node in ast.parse(path.read_bytes()).body:
+def documentation(step: str) -> dict[str, Any]:
+    """What the documentation of a module says, with that of the fragments that it extends."""
+    own: dict[str, Any] = _load(_constants(PLUGINS / f"modules/{step}.py")["DOCUMENTATION"])
+    options: dict[str, Any] = {}
+    for name in own.pop("extends_documentation_fragment", []):
+        _, _, fragment, *part = name.split(".")
+        constants = _constants(PLUGINS / f"doc_fragments/{fragment}.py")
+        options |= _load(constants[part[0].upper() if part else "DOCUMENTATION"])["options"]
+    for option, variable in VARIABLES.items():
+        if option in options:
+            options[option]["variable"] = variable
+    return {**own, "options": {**options, **(own.get("options") or {})}}
+
+
+def secret_options(step: str) -> list[str]:
+    """The options of a module whose values are in no result."""
+    return list(_constants(PLUGINS / f"modules/{step}.py").get("SECRET_OPTIONS", ()))
+
+
+def _load(text: str) -> Any:
+    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
+def _constants(path: Path) -> dict[str, Any]:
+    """The constants of a Python file whose values are literals, those of its classes too."""
+    found = {}
+    body = ast.parse(path.read_bytes()).body
+    for node in [*body, *(inner for outer in body for inner in getattr(outer, "body", []))]:
         if isinstance(node, ast.Assign):
-            name = ast.unparse(node.targets[0])
-            if name in ("DOCUMENTATION", "SECRET_OPTIONS"):
-                constants[name] = ast.literal_eval(node.value)
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    options = yaml.load(constants["DOCUMENTATION"], loader).get("options")
-    return argument_spec(options), list(constants.get("SECRET_OPTIONS", ()))
+            with contextlib.suppress(ValueError):  # it is no literal
+                found[ast.unparse(node.targets[0])] = ast.literal_eval(node.value)
+    return found
 
 
 def argument_spec(options: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -102,17 +129,34 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
         self, step: str, arguments: Mapping[str, Any], task_vars: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Run a step, and return its result. Raises AnsibleActionFail for wrong arguments."""
-        spec, secret = documented(step)
-        checked = ArgumentSpecValidator(spec).validate(dict(arguments))
+        options = documentation(step)["options"]
+        given = {**self._from_settings(options, task_vars), **arguments}
+        if "app" in options and not given.get("app"):
+            raise AnsibleActionFail(
+                f"greenroom.django.{step}: app is not given, and the variable app_name is "
+                "not set. Set one of the two."
+            )
+        checked = ArgumentSpecValidator(argument_spec(options)).validate(given)
         if checked.error_messages:
             raise AnsibleActionFail(f"greenroom.django.{step}: {', '.join(checked.error_messages)}")
         parameters = checked.validated_parameters
         request = {"params": parameters, "check_mode": bool(self._task.check_mode)}
-        hidden = {str(parameters[name]) for name in secret if parameters.get(name)}
+        hidden = {str(parameters[name]) for name in secret_options(step) if parameters.get(name)}
         result = self._call(step, json.dumps(request, default=str).encode(), task_vars)
         if not self._task.diff:
             result.pop("diff", None)
         return dict(remove_values(result, hidden)) if hidden else result
+
+    def _from_settings(
+        self, options: Mapping[str, Any], task_vars: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The values of settings for those options that are settings."""
+        variables = {name: option.get("variable") for name, option in options.items()}
+        return {
+            name: self._templar.template(task_vars[variable])
+            for name, variable in variables.items()
+            if variable in task_vars
+        }
 
     def _call(self, step: str, request: bytes, task_vars: Mapping[str, Any]) -> dict[str, Any]:
         """Send a request to the host's engine, and the engine before it where it is missing."""

@@ -15,11 +15,11 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
 from ansible_collections.greenroom.django.plugins.module_utils import _command
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import Sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
+from ansible_collections.greenroom.django.plugins.plugin_utils._engine import documentation
 
 DJANGOS = {"4.2": "django~=4.2.0", "5.2": "django~=5.2.0", "newest": "django"}
 UV = str(Path(sys.executable).with_name("uv"))
@@ -34,7 +34,7 @@ ME = pwd.getpwuid(os.geteuid()).pw_name
 
 def defaults_of(module: ModuleType) -> dict[str, Any]:
     """What a module's parameters are where nothing is said."""
-    return _defaults(yaml.safe_load(module.DOCUMENTATION)["options"])
+    return _defaults(documentation(module.__name__.rpartition(".")[2])["options"])
 
 
 def _defaults(options: dict[str, Any]) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import M
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
 from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
+from ansible_collections.greenroom.django.plugins.plugin_utils._engine import documentation
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import problems
 
-from tests.unit.roles.project import MODULES, ROOT, load_text, module, options_of_role
+from tests.unit.roles.project import MODULES, ROOT, options_of_role
 
 REGISTERS: dict[str, dict[str, Any]] = {
     "service_manager": MANAGERS,
@@ -58,7 +59,7 @@ def test_the_databases_are_the_files_that_are_there() -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_no_module_repeats_a_register(name: str) -> None:
-    options = load_text(module(name).DOCUMENTATION)["options"] or {}
+    options = documentation(name)["options"]
     for question, register in REGISTERS.items():
         if question in options:
             assert options[question]["default"] == next(iter(register))
@@ -78,5 +79,5 @@ def test_choices_of_modules_are_those_of_the_settings() -> None:
         ("virtualenv", "installer", "app_installer"),
         ("manage", "steps", "app_django_steps"),
     ):
-        options = load_text(module(name).DOCUMENTATION)["options"]
+        options = documentation(name)["options"]
         assert options[option]["choices"] == settings[setting]["choices"]

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.plugin_utils._engine import documentation
 
 from tests.unit.roles.project import (
     COLLECTION,
@@ -27,10 +28,6 @@ FILTERS = sorted(path.stem for path in (ROOT / "plugins/filter").glob("*.yml"))
 ACTIONS = sorted(path.stem for path in (ROOT / "plugins/action").glob("*.py"))
 # These are done on the controller, by the action plugin alone.
 ON_THE_CONTROLLER = {"check_settings", "functional_tests", "merge", "show", "smoke_test"}
-
-
-def documentation(name: str, part: str = "DOCUMENTATION") -> Any:
-    return load_text(getattr(module(name), part))
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -56,7 +53,7 @@ def test_a_module_is_documented(name: str) -> None:
 @pytest.mark.parametrize("name", MODULES)
 def test_examples_can_be_pasted(name: str) -> None:
     options = documentation(name)["options"]
-    tasks = documentation(name, "EXAMPLES")
+    tasks = load_text(module(name).EXAMPLES)
     assert tasks
     for task in tasks:
         assert task["name"]
@@ -67,7 +64,7 @@ def test_examples_can_be_pasted(name: str) -> None:
 
 @pytest.mark.parametrize("name", MODULES)
 def test_what_it_returns_is_described(name: str) -> None:
-    for about in (documentation(name, "RETURN") or {}).values():
+    for about in (load_text(module(name).RETURN) or {}).values():
         assert {"description", "returned", "type"} <= about.keys()
         assert ("elements" in about) == (about["type"] == "list")
 

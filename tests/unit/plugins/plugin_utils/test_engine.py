@@ -55,8 +55,8 @@ def test_the_engine_imports_the_standard_library_alone() -> None:
 
 @pytest.mark.parametrize("name", [name for name in MODULES if hasattr(module(name), "main")])
 def test_a_spec_comes_from_the_documentation(name: str) -> None:
-    spec, secret = _engine.documented(name)
-    assert set(secret) <= set(spec)
+    spec = _engine.argument_spec(_engine.documentation(name)["options"])
+    assert set(_engine.secret_options(name)) <= set(spec)
     required = {option: "1" for option, about in spec.items() if about.get("required")}
     checked = ArgumentSpecValidator(spec).validate({**required, "nosuch": 1})
     assert any("nosuch" in text for text in checked.error_messages)
