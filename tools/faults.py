@@ -45,7 +45,7 @@ DATABASES = ("sqlite", "postgresql")
 #: the steps of a deploy and of a rollback that go to the host, and what their tasks are called
 DEPLOY = {
     "begin": "Check the host, and take the lock",
-    "fetch": "Fetch from git",
+    "fetch": "Fetch the repository",
     "make": "Make release",
     "build": "Build the virtualenv",
     "prepare": "In one Django start",

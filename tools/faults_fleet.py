@@ -98,7 +98,7 @@ def disk_full(fleet: Fleet, audience: Audience) -> None:  # noqa: ARG001 - all f
     before, full = fleet.releases(), fleet.webs[0]
     fill = f"fallocate -l $(df --output=avail -B1 {HOME} | tail -1) /srv/full || true"
     running = deploy(
-        fleet, "after", "Fetch from git", "docker", "exec", full.container, "sh", "-c", fill
+        fleet, "after", "Fetch the repository", "docker", "exec", full.container, "sh", "-c", fill
     )
     full.shell("rm /srv/full")
     must(running.process.returncode and "No space left" in running.output, running.output)

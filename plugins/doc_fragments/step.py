@@ -24,6 +24,15 @@ options:
     default: systemd
 """
 
+    SOURCE_CONTROL = r"""
+options:
+  source_control:
+    description: What the app's repository is. The variable C(app_source_control), if it is not
+      given.
+    type: str
+    default: git
+"""
+
     DATABASES = r"""
 options:
   databases:

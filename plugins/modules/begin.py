@@ -20,6 +20,7 @@ author:
   - The Greenroom authors (@greenroom)
 extends_documentation_fragment:
   - greenroom.django.step
+  - greenroom.django.step.source_control
   - greenroom.django.step.service_manager
 options:
   token:
@@ -60,10 +61,6 @@ options:
     description: The Python that the app wants, by name or path.
     type: str
     default: python3
-  source_control:
-    description: What the repository is. What a fetch that was killed left in it is put right.
-    type: str
-    default: git
   free_space:
     description: What must be free on the file system of the app, in MiB.
     type: int

@@ -17,16 +17,13 @@ author:
   - The Greenroom authors (@greenroom)
 extends_documentation_fragment:
   - greenroom.django.step
+  - greenroom.django.step.source_control
 options:
   rev:
     description: The number of a release, or a tag, branch name or commit that was released; with
       Mercurial a bookmark or local number, too. The number of a release wins.
     type: str
     default: ""
-  source_control:
-    description: What the repository is.
-    type: str
-    default: git
 attributes:
   check_mode:
     support: full

@@ -20,6 +20,7 @@ author:
   - The Greenroom authors (@greenroom)
 extends_documentation_fragment:
   - greenroom.django.step
+  - greenroom.django.step.source_control
   - greenroom.django.step.service_manager
 options:
   number:
@@ -124,10 +125,6 @@ options:
       M(greenroom.django.record_tests) has it; empty where that is not known.
     type: dict
     default: {}
-  source_control:
-    description: What the repository is.
-    type: str
-    default: git
 attributes:
   check_mode:
     support: full

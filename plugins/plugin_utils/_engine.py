@@ -37,6 +37,7 @@ START = PLUGINS / "module_utils/_engine/engine.py"
 VARIABLES = {
     "app": "app_name",
     "service_manager": "app_service_manager",
+    "source_control": "app_source_control",
     "databases": "app_databases",
 }
 _SPEC_KEYS = ("type", "required", "default", "choices", "elements", "aliases")

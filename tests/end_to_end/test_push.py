@@ -94,8 +94,8 @@ def pushes(host: Host, tmp_path_factory: pytest.TempPathFactory) -> Pushes:
 def test_a_push_to_a_fresh_host_is_live(pushes: Pushes) -> None:
     said = pushes.push()
     assert release_of(pushes.host) == 1
-    assert "remote: -----> Fetch from git" in said
-    assert "remote: -----> Record" not in said.split("-----> Fetch from git")[0]
+    assert "remote: -----> Fetch the repository" in said
+    assert "remote: -----> Record" not in said.split("-----> Fetch the repository")[0]
     assert len(said.splitlines()) < 60, said
     assert pushes.branch() == pushes.example.git("rev-parse", "v1")
     assert list(journal(pushes.host).values())[-1]["by"] == "greenroom-test-host"

@@ -78,7 +78,7 @@ def hg_pushes(
 def test_mercurial_pushes_and_it_is_live(hg_pushes: HgPushes) -> None:
     node = hg_pushes.commit("v1")
     said = hg_pushes.push()
-    assert "remote: -----> Fetch from Mercurial" in said
+    assert "remote: -----> Fetch the repository" in said
     assert (release_of(hg_pushes.host), hg_pushes.tip()) == (1, node)
     last = list(journal(hg_pushes.host).values())[-1]
     assert (last["by"], last["revision"]) == ("ada@laptop", node)

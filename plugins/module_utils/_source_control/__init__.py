@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Protocol
+from typing import Protocol
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._error import (
-    GreenroomError,
-    TimeLimitError,
-)
 from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     Sandbox,
@@ -109,27 +105,3 @@ def source_of(app: App, source_control: str) -> Source:
     """
     kind = look_up(SOURCES, "source_control", source_control)
     return kind(os.path.join(app.build, kind.folder), source_sandbox(app))
-
-
-def fetch(
-    app: App, source_control: str, params: dict[str, Any], check_mode: bool
-) -> dict[str, Any]:
-    """Fetch ``repository`` within ``timeout``, or ask it for ``rev``; the result of a module.
-
-    Raises GreenroomError.
-    """
-    kind, repository = SOURCES[source_control], params["repository"]
-    source = kind(os.path.join(app.build, kind.folder), source_sandbox(app, repository))
-    try:
-        if check_mode:
-            after = source.ask(repository, params["rev"], params["timeout"])
-        else:
-            source.fetch(repository, params["timeout"])
-            after = params["rev"]
-    except TimeLimitError as error:
-        raise GreenroomError(
-            f"{repository} was not fetched within {params['timeout']} seconds "
-            "(checkout_timeout). Is it reached from this host, and answers it? A big repository, "
-            "or a slow line, needs a longer checkout_timeout."
-        ) from error
-    return {"changed": False, "after": after}
