@@ -168,6 +168,7 @@ def test_a_balancer_that_cannot_be_reached_locks_nobody_out(fleet: Fleet) -> Non
     assert (fleet.releases(), fleet.locked()) == (before, [])
 
 
+@pytest.mark.extended
 def test_a_host_that_dies_in_the_roll(fleet: Fleet) -> None:
     """What was on it is lost, and nothing else; and it comes back without being served."""
     fleet.push("v6")

@@ -122,6 +122,7 @@ def locked(name: str) -> dict[str, str | None]:
     return {**files, "requirements.txt": None}
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize(
     ("tool", "isodate"), [("uv", "0.7.0"), ("poetry", "0.6.0"), ("pipenv", "0.6.1")]
 )
@@ -133,6 +134,7 @@ def test_a_lock_file_is_exported_by_its_own_tool(project: Project, tool: str, is
     assert packages(project)["gunicorn"] == "23.0.0"
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_pyproject_without_a_lock(project: Project, installer: str) -> None:
     project.commit({**locked("uv"), "uv.lock": None})
@@ -174,6 +176,7 @@ INSTALL: dict[str, Any] = {
 }
 
 
+@pytest.mark.extended
 def test_a_database_inside_the_virtualenv_is_refused(project: Project) -> None:
     project.commit(INSTALLED, within="src/")
     said = project.refuse(**INSTALL)
@@ -181,6 +184,7 @@ def test_a_database_inside_the_virtualenv_is_refused(project: Project) -> None:
     assert "inside the release's virtualenv" in said
 
 
+@pytest.mark.extended
 def test_static_files_inside_the_virtualenv_are_refused(project: Project) -> None:
     project.commit(INSTALLED, settings=BESIDE, within="src/")
     said = project.refuse(**INSTALL)
@@ -188,6 +192,7 @@ def test_static_files_inside_the_virtualenv_are_refused(project: Project) -> Non
     assert "that is inside the virtualenv" in said
 
 
+@pytest.mark.extended
 def test_a_project_that_is_itself_installed(project: Project) -> None:
     project.commit(INSTALLED, settings=BESIDE + STATIC, within="src/")
     project.deploy(**INSTALL)
@@ -198,6 +203,7 @@ def test_a_project_that_is_itself_installed(project: Project) -> None:
     assert project.host.get(page["css"]).text == "body { color: #123456 }\n"
 
 
+@pytest.mark.extended
 def test_each_of_its_releases_has_its_own_code(project: Project) -> None:
     first, text = virtualenv(project), project.page()["title"]
     project.commit(INSTALLED, settings=BESIDE + STATIC + "TITLE = 'second'\n", within="src/")
@@ -209,6 +215,7 @@ def test_each_of_its_releases_has_its_own_code(project: Project) -> None:
     assert project.page()["title"] == text
 
 
+@pytest.mark.extended
 def test_a_package_that_is_kept_in_the_tree(project: Project) -> None:
     """Its code is part of a release too, though the requirements stay as they are."""
     library = {
@@ -231,6 +238,7 @@ def test_a_package_that_is_kept_in_the_tree(project: Project) -> None:
 DRIVER = "\nimport {0}\n\nTITLE = {1}\n"
 
 
+@pytest.mark.extended
 def test_a_library_that_is_missing_at_run_time_is_told_in_the_app_s_words(
     project: Project,
 ) -> None:
@@ -242,6 +250,7 @@ def test_a_library_that_is_missing_at_run_time_is_told_in_the_app_s_words(
     assert "libpq library not found" in said
 
 
+@pytest.mark.extended
 def test_a_library_that_is_needed_at_run_time_alone(project: Project) -> None:
     project.provision(app_system_packages=["libpq5"])
     project.deploy()
@@ -249,6 +258,7 @@ def test_a_library_that_is_needed_at_run_time_alone(project: Project) -> None:
     assert packages(project)["psycopg"] == "3.2.9"
 
 
+@pytest.mark.extended
 def test_a_compiler_that_is_missing_is_told_in_the_package_s_words(project: Project) -> None:
     project.commit(
         {"requirements.txt": "django==5.2.18\npsycopg2==2.9.10\n"},
@@ -259,6 +269,7 @@ def test_a_compiler_that_is_missing_is_told_in_the_package_s_words(project: Proj
     assert "pg_config" in said
 
 
+@pytest.mark.extended
 @pytest.mark.parametrize("installer", ["uv", "pip"])
 def test_a_package_that_is_compiled(project: Project, installer: str) -> None:
     if installer == "uv":
@@ -268,6 +279,7 @@ def test_a_package_that_is_compiled(project: Project, installer: str) -> None:
     assert packages(project)["psycopg2"] == "2.9.10"
 
 
+@pytest.mark.extended
 def test_pip_is_brought_up_to_date_in_the_virtualenv(project: Project) -> None:
     debian = project.host.shell("python3 -c 'import ensurepip; print(ensurepip.version())'").strip()
     assert debian.startswith("23.0")
