@@ -13,9 +13,9 @@ description:
     C(/usr/local/lib/greenroom). A step of another version installs another one beside it.
   - What a host starts by itself, such as the timer of the snapshots, uses the engine that
     C(/usr/local/lib/greenroom/current) leads to. This module sets that link.
-version_added: 1.0.0
+version_added: 0.1.0
 author:
-  - The Greenroom contributors
+  - The Greenroom authors (@greenroom)
 options: {}
 attributes:
   check_mode:

@@ -82,6 +82,17 @@ def test_arguments_are_those_of_the_documentation(
     assert said in one_line(run)
 
 
+@pytest.mark.usefixtures("no_folder")
+def test_an_option_that_is_a_setting_need_not_be_given(host: Host) -> None:
+    """The host's inventory has app_name."""
+    step = {"greenroom.django.shared_folder": {"path": "letters/"}}
+    assert changed(play(host, step)) == 1
+    assert changed(play(host, CREATE)) == 0
+    run = play(host, step, arguments=["-e", "app_name="])
+    assert run.returncode != 0
+    assert "app is not given, and the variable app_name is not set" in one_line(run)
+
+
 def test_a_result_can_be_registered_and_hidden(host: Host) -> None:
     show = {"ansible.builtin.debug": {"msg": "app {{ found.app | default('none') }}"}}
     secret = {**CREATE, "no_log": True}
