@@ -24,13 +24,13 @@ extends_documentation_fragment:
   - greenroom.django.step.service_manager
 options:
   token:
-    description: A word that is this run's alone. The same token takes the lock again.
+    description: A word that is this run's alone. The same token takes the lock again. The action
+      plugin in front of this module makes one, if it is not given.
     type: str
-    required: true
   by:
-    description: Who runs it, for the journal and for those who find the lock taken.
+    description: Who runs it, for the journal and for those who find the lock taken. The action
+      plugin says user@machine, if it is not given.
     type: str
-    required: true
   controller:
     description: What tells the controller from all others, and one boot of it from the next.
     type: str
@@ -82,8 +82,6 @@ EXAMPLES = r"""
 - name: Check the host and take the lock
   greenroom.django.begin:
     app: blog
-    token: "{{ 999999999 | random }}"
-    by: ada@laptop
     python: python3.11
     free_space: 500
 """

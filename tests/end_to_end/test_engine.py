@@ -67,7 +67,7 @@ def test_check_mode_changes_nothing(host: Host) -> None:
     ("arguments", "said"),
     [
         ({"nosuch": 1}, "nosuch. Supported parameters include: app, databases, host"),
-        ({"app": None}, "missing required arguments: app"),
+        ({"host": None}, "missing required arguments: host"),
         ({"status": "well"}, "argument 'status' is of type str"),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.plugin_utils._engine import documentation
 
 from tests.unit.roles.project import (
+    ALL_TASKS,
     COLLECTION,
     MODULES,
     ROLES,
@@ -60,6 +61,22 @@ def test_examples_can_be_pasted(name: str) -> None:
         arguments = task[f"{COLLECTION}.{name}"] or {}
         required = {option for option, about in options.items() if about.get("required")}
         assert required <= arguments.keys() <= options.keys()
+
+
+OURS = [
+    pytest.param(name.removeprefix(f"{COLLECTION}."), arguments or {}, id=f"{where}, {name}")
+    for where, task in ALL_TASKS
+    for name, arguments in task.items()
+    if name.startswith(f"{COLLECTION}.")
+]
+
+
+@pytest.mark.parametrize(("name", "given"), OURS)
+def test_a_task_gives_what_its_module_requires(name: str, given: dict[str, Any]) -> None:
+    """What is taken from a setting is not required. What works on the controller takes nothing."""
+    options = documentation(name)["options"]
+    required = {option for option, about in options.items() if about.get("required")}
+    assert required <= given.keys() <= options.keys()
 
 
 @pytest.mark.parametrize("name", MODULES)
