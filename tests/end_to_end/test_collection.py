@@ -33,7 +33,7 @@ FOREIGN = [
     "greenroom-django-0.0.1.tar.gz",
     "site.retry",
 ]
-ROOM = ["README.md", "LICENSE", "CHANGELOG.md", "MANIFEST.json", "FILES.json"]
+ROOM = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "MANIFEST.json", "FILES.json"]
 ROOMS = ["docs", "meta", "playbooks", "plugins", "roles"]
 
 
