@@ -221,6 +221,7 @@ def test_https_with_a_token(story: Story) -> None:
     assert story.serves() == story.commit("v2")
     for output in outputs:
         assert "s3cret" not in output.output
+    assert "s3cret" not in story.host.shell("journalctl --no-pager --all")  # before we look for it
     mode = story.host.shell(f"stat -c '%U:%G %a' {ACCESS}/.git-credentials").strip()
     assert mode == "root:playbill-build 640"
     for user in ("playbill", "www-data", "nobody"):
@@ -242,7 +243,6 @@ def test_https_with_a_token(story: Story) -> None:
     assert "s3cret" not in story.host.shell(
         f"cat {BUILD}/repository/config {BUILD}/repository/FETCH_HEAD"
     )
-    assert "s3cret" not in story.host.shell("journalctl --no-pager --all")
 
 
 def test_another_address_later(story: Story) -> None:
