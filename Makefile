@@ -32,6 +32,7 @@ test: dev ## the core, in half an hour: lint, unit tests, and every promise on h
 	@$(pytest) tests/end_to_end tests/unit -m "not extended"
 
 test-all: dev ## everything: that, every backend at length, every shape of a project, Ubuntu (two hours)
+	@command -v rsync >/dev/null || tools/packages rsync # it carries snapshots between hosts
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks oldest lint-code
 	@$(pytest) tests/end_to_end tests/unit
 
