@@ -62,11 +62,10 @@ unit: dev ## the tests that need no host
 
 # The rest imports nothing but the standard library and itself, and was tested by `make unit`, in the same Python:
 # a unit test holds this list to what there is.
-oldest: dev .cache/oldest/made-of ## the unit tests that go through Ansible, with the oldest ansible-core that we say we support
+oldest: .cache/oldest/made-of ## the unit tests that go through Ansible, with the oldest ansible-core that we say we support
 	.cache/oldest/bin/pytest $(with_ansible) --quiet --numprocesses 2 --dist worksteal
 
-.cache/oldest/made-of: requirements-oldest.txt
-	@tools/controller
+.cache/oldest/made-of: requirements-oldest.txt | dev
 	rm -rf .cache/oldest && $(venv)/python -m venv .cache/oldest
 	.cache/oldest/bin/python -m pip install --quiet --no-compile --disable-pip-version-check --requirement $<
 	cp $< $@

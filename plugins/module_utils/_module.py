@@ -45,12 +45,20 @@ def run_module(
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO):
             where = error.filename or "a file"
             _fail(f"The host's disk: {error.strerror}: {where}.")
-        _fail(message(f"{type(error).__name__}: {error}"), exception=traceback.format_exc())
+        _fail_unexpectedly(error, params)
     except GreenroomError as error:
         text = without_secrets(str(error), _variables_of_release(params))
         _fail(message(text), **printable_values(error.details))
     except Exception as error:
-        _fail(message(f"{type(error).__name__}: {error}"), exception=traceback.format_exc())
+        _fail_unexpectedly(error, params)
+
+
+def _fail_unexpectedly(error: Exception, params: dict[str, Any]) -> NoReturn:
+    """A mistake of ours, with its traceback, which may quote an app or a build as well."""
+    secrets = _variables_of_release(params)
+    trace = without_secrets(traceback.format_exc(), secrets)
+    text = without_secrets(f"{type(error).__name__}: {error}", secrets)
+    _fail(message(text), exception=message(trace))
 
 
 def _fail(text: str, **details: Any) -> NoReturn:

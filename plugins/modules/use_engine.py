@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 ---
 module: use_engine
-short_description: Have a host's own programs use this collection's engine
+short_description: Set the engine that a host's own programs use
 description:
   - The engine is the part of this collection that works on a host, in a folder of its own below
     C(/usr/local/lib/greenroom). A step of another version installs another one beside it.
@@ -27,7 +27,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Have the host's own programs use this engine
+- name: Set the engine of the host's own programs
   greenroom.django.use_engine:
 """
 

@@ -26,6 +26,7 @@ from ansible.errors import AnsibleActionFail
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible.module_utils.common.parameters import remove_values
 from ansible.plugins.action import ActionBase
+from ansible_collections.greenroom.django.plugins.module_utils._text import printable_values
 
 ENGINES = "/usr/local/lib/greenroom"  # on a host; root's
 MISSING = 97  # what the shell exits with where the engine is not on the host
@@ -212,10 +213,11 @@ def result_of(step: str, answer: Mapping[str, Any]) -> dict[str, Any]:
         why = f"{said[-1].strip()} Greenroom needs Python 3 on the host."
     else:
         why = said[-1].strip() if said else "It said nothing."
-    return {
+    failure = {
         "failed": True,
         "rc": answer["rc"],
         "msg": f"greenroom.django.{step} ended with {answer['rc']} and without a result. {why}",
         "module_stdout": answer["stdout"],
         "module_stderr": answer["stderr"],
     }
+    return dict(printable_values(failure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import compileall
+import contextlib
 import fcntl
 import hashlib
 import io
@@ -68,14 +69,9 @@ def prune(root: str) -> None:
     unused = [entry for entry in engines[KEPT:] if entry.path != current]
     unused += [entry for entry in os.scandir(root) if entry.name.startswith(".new-")]  # of the dead
     for entry in unused:
-        folder = os.open(entry.path, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        with contextlib.suppress(OSError):  # it is in use; this process soon becomes the step
+            fcntl.flock(os.open(entry.path, os.O_RDONLY), fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(entry.path)
-        except OSError:
-            pass  # it is in use
-        finally:
-            os.close(folder)
 
 
 def main() -> None:

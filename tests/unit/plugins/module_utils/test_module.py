@@ -117,3 +117,18 @@ def test_what_a_step_is_called(lock: Lock, capsys: pytest.CaptureFixture[str]) -
     assert [step["step"] for step in found] == [own, f"{own} of release 43", f"{own} of release 44"]
     assert {step["by"] for step in found} == {"ada@laptop"}
     assert Path(lock.step_path).read_text() == ""
+
+
+@pytest.mark.usefixtures("lock")
+@pytest.mark.parametrize("error", [KeyError("\x1b[31m"), PermissionError("\x1b[31m")])
+def test_a_mistake_of_ours_is_a_failure_that_a_terminal_can_show(
+    capsys: pytest.CaptureFixture[str], error: Exception
+) -> None:
+    def act(_params: Any, _check: bool) -> Any:
+        raise error
+
+    code, result = run(capsys, act)
+    assert (code, result["failed"]) == (1, True)
+    assert result["msg"].startswith(f"{type(error).__name__}: ")
+    assert "in act" in result["exception"]
+    assert "\x1b" not in result["msg"] + result["exception"]

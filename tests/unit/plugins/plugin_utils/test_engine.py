@@ -76,9 +76,13 @@ def test_it_installs_itself_and_becomes_the_step(tmp_path: Path) -> None:
     first = install(folder, request, "find_source_control")
     again = [sys.executable, "-I", f"{folder}/engine.py", "step", "find_source_control"]
     second = subprocess.run(again, input=request, capture_output=True)
-    for ended in (first, second):
-        result = _engine.result_of("find_source_control", answer(ended))
-        assert result["failed"] or result["changed"] is False
+    results = [_engine.result_of("signs", answer(ended)) for ended in (first, second)]
+    assert results[0]["msg"] == results[1]["msg"]
+    assert "without a result" not in results[0]["msg"]
+    backup = ["backup", "not-there", "--databases", "default", "--keep", "3", "--days", "9"]
+    alone = [sys.executable, "-I", f"{folder}/engine.py", *backup]
+    said = subprocess.run(alone, capture_output=True, text=True).stdout
+    assert said == "Nothing of not-there serves here yet, so there is nothing to back up.\n"
     assert os.listdir(folder.parent) == [DIGEST]
     assert (folder / "__pycache__").exists() or list(folder.rglob("*.pyc"))
     assert {path.stat().st_mode & 0o022 for path in folder.rglob("*")} == {0}
@@ -132,6 +136,7 @@ def test_old_engines_go_unless_they_are_in_use(tmp_path: Path) -> None:
         ),
         ("", "sh: /usr/bin/python3: not found", "Greenroom needs Python 3 on the host."),
         ("", "", "It said nothing."),
+        ("", "\x1b[31mred", r"without a result. \x1b[31mred"),
     ],
 )
 def test_a_step_without_a_result_is_a_failure(stdout: str, stderr: str, said: str) -> None:
