@@ -25,7 +25,8 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 	@PATH=$(CURDIR)/$(venv):$$PATH tools/secrets $(environment)
 
 # Groups of tests go to workers in the order of their files; those of tests/unit are short, and fill up the end.
-pytest = tools/engine $(venv)/pytest --verbose --durations=30 --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Three on two cores: a worker waits for its hosts a good part of the time.
+pytest = tools/engine $(venv)/pytest --verbose --durations=30 --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test: dev ## the core, in half an hour: lint, unit tests, and every promise on hosts that are really deployed to
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks oldest lint-code

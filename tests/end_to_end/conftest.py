@@ -89,6 +89,12 @@ def bare_host(start_host: Callable[..., Host]) -> Host:
     return start_host()
 
 
+@pytest.fixture(scope="module")
+def attacker(start_host: Callable[..., Host]) -> Host:
+    """A machine with an address of its own."""
+    return start_host()
+
+
 @pytest.fixture(scope="session")
 def provisioned_image(bare_image: str, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return an image of a host after site.yml, with the example's repository on it; made once."""
