@@ -44,21 +44,21 @@ DATABASES = ("sqlite", "postgresql")
 
 #: the steps of a deploy and of a rollback that go to the host, and what their tasks are called
 DEPLOY = {
-    "begin": "Check the host, and take the lock",
+    "begin": "Check the host and take the lock",
     "fetch": "Fetch the repository",
-    "make": "Make release",
+    "make": "Create release",
     "build": "Build the virtualenv",
-    "prepare": "In one Django start",
-    "migrate": "Take a snapshot, and apply",  # only where migrations wait
-    "prove": "In the green room, start and prove",
+    "prepare": "Collect static files, run checks",
+    "migrate": "Take a snapshot and apply",  # only where migrations wait
+    "prove": "Start release",
     "hand over": "Hand over to release",
-    "record": "Let the one before finish",
+    "record": "Record release",
 }
-REVERSE = "Take a snapshot, and reverse"  # only where the older release cannot live with them
+REVERSE = "Take a snapshot and reverse"  # only where the older release cannot live with them
 ROLLBACK = {
     "begin": DEPLOY["begin"],
-    "choose": "Find the release to go to",
-    "decide": "Decide what becomes of the database",
+    "choose": "Find the target release",
+    "decide": "Plan the rollback of the database",
     "prove": DEPLOY["prove"],
     "hand over": DEPLOY["hand over"],
     "record": DEPLOY["record"],
@@ -67,9 +67,9 @@ ROLLBACK = {
 
 #: the steps of a restore that can be undone
 RESTORE = {
-    "load": "Load the snapshot into fresh databases",
-    "close": "Close the site, and let what runs finish",
-    "swap": "Have the databases change places",
+    "load": "Load the snapshot into new databases",
+    "close": "Turn maintenance mode on and finish",
+    "swap": "Swap in the restored databases",
     "prove": DEPLOY["prove"],
 }
 

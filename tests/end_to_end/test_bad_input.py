@@ -506,7 +506,7 @@ def test_a_host_that_is_not_fit_for_a_release(
         found = messages(run)
     for case, (_, says) in BEFORE_THE_LOCK.items():
         task, message = found[case]
-        assert task == "greenroom.django.release : Check the host, and take the lock", case
+        assert task == "greenroom.django.release : Check the host and take the lock", case
         assert says in message
 
 

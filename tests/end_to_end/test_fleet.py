@@ -79,7 +79,7 @@ def test_deploys_and_a_rollback_under_load(fleet: Fleet) -> None:
         fleet.push("v3")
         run = fleet.run("deploy.yml")
         assert fleet.releases() == [first + 1] * 3
-        assert run.output.count("Take a snapshot, and apply the migrations that wait") == 1
+        assert run.output.count("Take a snapshot and apply pending migrations") == 1
         assert {host.get(old).status for host in [*fleet.webs, fleet.balancer]} == {200}
         fleet.run("rollback.yml")
         assert fleet.releases() == [first] * 3

@@ -113,7 +113,7 @@ def test_all_hosts_are_closed_while_a_column_goes_back_to_its_old_name(
     addresses = [host.address for host in [*fleet.webs, fleet.balancer]]
     argv = [sys.executable, "-c", ASK_FOR_THE_PAGE, str(answers), *addresses]
     # The reversal is over, and no host has handed over yet.
-    moment = at("after", "and reverse what is not of release", argv)
+    moment = at("after", "Take a snapshot and reverse", argv)
     fleet.run("rollback.yml", "-e", "migrations=reverse", env=moment)
     assert answers.read_text().split() == ["503"] * 4
     assert fleet.releases() == before

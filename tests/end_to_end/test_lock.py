@@ -21,8 +21,8 @@ pytestmark = pytest.mark.story
 HOME = "/srv/playbill"
 LOCK = f"{HOME}/lock.json"
 STEP = f"{LOCK}.step"
-TAKEN = "Check the host, and take the lock"
-MIGRATE = "In one Django start"
+TAKEN = "Check the host and take the lock"
+MIGRATE = "Collect static files, run checks"
 
 MIGRATION = """\
 import time
@@ -204,7 +204,7 @@ def test_two_people_on_two_machines(host: Host, playbill: Example, tmp_path: Pat
     """One machine cannot know what became of a run of the other; it says what it does know."""
     bob = elsewhere(tmp_path / "elsewhere")
     change(playbill, "Ours")
-    killed = run(host, "deploy.yml", env=at("after", "Make release", KILL_THE_CONTROLLER))
+    killed = run(host, "deploy.yml", env=at("after", "Create release", KILL_THE_CONTROLLER))
     assert killed.returncode == -signal.SIGKILL
     theirs = one_line(host.playbook("deploy.yml", check=False, env=bob))
     holder = json.loads(host.shell(f"cat {LOCK}"))
@@ -225,7 +225,7 @@ def test_a_controller_that_comes_back_from_a_suspend(
     """Its lease was over, and somebody else has deployed meanwhile: it changes nothing."""
     change(playbill, "Suspended")
     asleep = Running.start(
-        host, "deploy.yml", env=at("after", "Make release", ["sh", "-c", "kill -STOP 0"])
+        host, "deploy.yml", env=at("after", "Create release", ["sh", "-c", "kill -STOP 0"])
     )
     wait_until(host, f"grep building {HOME}/journal.json")
     wait_until(host, f"test -s {STEP} || echo idle")

@@ -42,7 +42,7 @@ def printed(*shown: str) -> str:
     """What ansible-playbook printed of status.yml, as it was captured, with the settings QUIET."""
     play, recap = (
         f"\n{head} {'*' * (79 - len(head))}\n"
-        for head in ("PLAY [Show what runs where]", "PLAY RECAP")
+        for head in ("PLAY [Show the status of the hosts]", "PLAY RECAP")
     )
     return play + "".join(shown) + recap + RECAP
 
@@ -65,18 +65,18 @@ def test_ansible_prints_so(demo: ModuleType, tmp_path: Path) -> None:
     """Whatever comes after what was shown: here, a task that is skipped and one that is well."""
     playbook = tmp_path / "status.yml"
     playbook.write_text(f"""
-- name: Show what runs where
+- name: Show the status of the hosts
   hosts: localhost
   gather_facts: false
   tasks:
-    - name: Ask every host
+    - name: Read the status of each host
       ansible.builtin.assert: {{that: true}}
-    - name: Show it as a table
+    - name: Show the status as a table
       greenroom.django.show: {{text: {json.dumps(TABLE)}}}
-    - name: Say where the hosts are not level
+    - name: Show hosts out of sync
       when: false
       greenroom.django.show: {{text: no}}
-    - name: Be done
+    - name: Check the end
       ansible.builtin.assert: {{that: true}}
 """)
     run = subprocess.run(

@@ -26,18 +26,20 @@ def result(**said: Any) -> Any:
 
 def test_a_step_is_shown_once_when_it_has_ended(shown: list[str]) -> None:
     callback = steps.CallbackModule()
-    callback.v2_playbook_on_task_start(task("Make release 3"), False)
+    callback.v2_playbook_on_task_start(task("Create release 3"), False)
     assert shown == []
     callback.v2_runner_on_ok(result())
     callback.v2_runner_on_ok(result())  # on another host
-    assert shown == ["-----> Make release 3"]
+    assert shown == ["-----> Create release 3"]
 
 
 def test_what_is_skipped_is_not(shown: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(steps, "LONG", 0.05)
     callback = steps.CallbackModule()
-    callback.v2_playbook_on_task_start(task("Migrate, where any waits"), False)
-    callback.v2_playbook_on_task_start(task("Begin", "ansible.builtin.include_tasks"), False)
+    callback.v2_playbook_on_task_start(task("Apply pending migrations"), False)
+    callback.v2_playbook_on_task_start(
+        task("Take the lock", "ansible.builtin.include_tasks"), False
+    )
     callback.v2_runner_on_ok(result())
     time.sleep(0.2)
     assert shown == []
@@ -59,9 +61,9 @@ def test_a_long_step_is_shown_before_it_has_ended(
 
 def test_one_that_fails_says_why(shown: list[str]) -> None:
     callback = steps.CallbackModule()
-    callback.v2_playbook_on_task_start(task("Make release 3"), False)
+    callback.v2_playbook_on_task_start(task("Create release 3"), False)
     callback.v2_runner_on_failed(result(msg="There is no branch 'x'."))
-    assert shown == ["-----> Make release 3", "There is no branch 'x'."]
+    assert shown == ["-----> Create release 3", "There is no branch 'x'."]
 
 
 @pytest.mark.parametrize(
