@@ -28,7 +28,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Have the release on stage take the new password
+- name: Restart the current release with the new password
   greenroom.django.restart:
     app: blog
 """

@@ -34,7 +34,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Create the folder of the uploads
+- name: Create the folder for uploads
   greenroom.django.shared_folder:
     app: blog
     path: media/

@@ -28,7 +28,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Say what serves
+- name: Show the current release
   greenroom.django.show:
     text: Release 43 serves.
 """

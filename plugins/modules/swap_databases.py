@@ -13,7 +13,7 @@ description:
   - What was written since the snapshot is in the databases that were replaced. They are kept, until
     M(greenroom.django.drop_replaced) removes them.
   - A snapshot from before some migrations gets those that the release needs.
-  - Nothing is undone here. The journal has what M(greenroom.django.abandon) needs for that.
+  - Nothing is undone here. The journal has what M(greenroom.django.revert) needs for that.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)

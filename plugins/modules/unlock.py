@@ -10,7 +10,7 @@ module: unlock
 short_description: Give the lock of an app back
 description:
   - For a run that found nothing to do. Others give it back with M(greenroom.django.record) or
-    M(greenroom.django.abandon).
+    M(greenroom.django.revert).
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -18,7 +18,7 @@ extends_documentation_fragment:
   - greenroom.django.step
 options:
   holder:
-    description: The token that M(greenroom.django.begin) took it with. Another's lock is left
+    description: The token that M(greenroom.django.lock) took it with. Another's lock is left
       alone.
     type: str
     required: true
@@ -32,7 +32,7 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Give the lock back
+- name: Unlock the host
   greenroom.django.unlock:
     app: blog
     holder: "{{ begun.token }}"

@@ -101,7 +101,7 @@ def test_it_holds_what_a_user_needs_and_no_more(installed: Installed) -> None:
     assert not set(names) & set(FOREIGN)
     assert not [name for name in names if "__pycache__" in name or "/tests/" in name]
     assert "playbooks/deploy.yml" in names
-    assert "plugins/action/begin.py" in names
+    assert "plugins/action/lock.py" in names
     assert 20_000 < installed.archive.stat().st_size < 400_000
 
 

@@ -105,7 +105,7 @@ def test_a_result_can_be_registered_and_hidden(host: Host) -> None:
 
 def test_a_task_s_environment_reaches_the_step(host: Host) -> None:
     """A step of a run works with the lock of that run, which it is told in its environment."""
-    lock = {"greenroom.django.begin": {"app": "playbill"}, "register": "run"}
+    lock = {"greenroom.django.lock": {"app": "playbill"}, "register": "run"}
     step = {"greenroom.django.drop_replaced": {"app": "playbill"}}
     unlock = {"greenroom.django.unlock": {"app": "playbill", "holder": "{{ run.token }}"}}
     of_the_run = {"environment": {"GREENROOM_RUN": "{{ run.token }}"}}

@@ -77,7 +77,7 @@ def test_choices_of_modules_are_those_of_the_settings() -> None:
     settings = options_of_role("app")
     for name, option, setting in (
         ("virtualenv", "installer", "app_installer"),
-        ("manage", "steps", "app_django_steps"),
+        ("django_prepare", "steps", "app_django_steps"),
     ):
         options = documentation(name)["options"]
         assert options[option]["choices"] == settings[setting]["choices"]

@@ -21,9 +21,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._settle import se
 from ansible_collections.greenroom.django.plugins.modules import (
     drop_replaced,
     find_snapshot,
+    import_snapshot,
     load_snapshot,
     maintenance,
-    receive_snapshot,
     snapshot,
     swap_databases,
 )
@@ -85,10 +85,10 @@ def stage(app: App, monkeypatch: pytest.MonkeyPatch) -> Stage:
     stage.sql("INSERT INTO django_migrations VALUES (1, 'shows', '0001')")
     for module in (snapshot, load_snapshot, maintenance, swap_databases, drop_replaced):
         monkeypatch.setattr(module, "App", lambda _: app)
-    for module in (find_snapshot, receive_snapshot):
+    for module in (find_snapshot, import_snapshot):
         monkeypatch.setattr(module, "App", lambda _: app)
         monkeypatch.setattr(module, "refuse_without_rsync", lambda: None)
-    monkeypatch.setattr(receive_snapshot, "migrations_of", lambda *_: stage.files)
+    monkeypatch.setattr(import_snapshot, "migrations_of", lambda *_: stage.files)
     monkeypatch.setattr(_backup, "read_manifest", lambda *_: {})
     monkeypatch.setattr(_backup, "start_django", stage.django)
     monkeypatch.setattr(load_snapshot, "migrations_of", lambda *_: stage.files)
@@ -145,7 +145,7 @@ def test_what_a_release_may_need_is_not_pruned(stage: Stage) -> None:
     assert [each["name"] for each in taken["snapshots"]] == [taken["name"], names[0]]
 
 
-@pytest.mark.parametrize("module", [snapshot, load_snapshot, drop_replaced, receive_snapshot])
+@pytest.mark.parametrize("module", [snapshot, load_snapshot, drop_replaced, import_snapshot])
 def test_nothing_serves(stage: Stage, module: ModuleType) -> None:
     os.unlink(stage.app.current)
     for check in (False, True):
@@ -308,7 +308,7 @@ def carry(**params: Any) -> tuple[dict[str, Any], str]:
     """Find the newest snapshot and carry it, from this host to this host; what was said of it."""
     found = run(find_snapshot)
     about = {"databases": found["databases"], "snapshot": found["name"], **params}
-    expected = run(receive_snapshot, **about)
+    expected = run(import_snapshot, **about)
     shutil.copytree(found["path"], expected["path"], dirs_exist_ok=True)
     return expected, found["name"]
 
@@ -335,7 +335,7 @@ def test_a_damaged_one_is_not_carried(stage: Stage) -> None:
         run(find_snapshot)
 
 
-@pytest.mark.parametrize("module", [find_snapshot, receive_snapshot])
+@pytest.mark.parametrize("module", [find_snapshot, import_snapshot])
 def test_what_carries_it_is_missing(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, module: ModuleType
 ) -> None:
@@ -352,17 +352,17 @@ def test_a_rehearsal(stage: Stage) -> None:
     stage.sql("INSERT INTO t VALUES (2)")
     found = run(find_snapshot)
     about = {"databases": found["databases"], "snapshot": found["name"], "anonymised": True}
-    dry = run(receive_snapshot, True, **about)
+    dry = run(import_snapshot, True, **about)
     assert (dry["changed"], stage.app.carried()) == (True, [])
     carried, name = carry(anonymised=True)
     assert (carried["name"], carried["warnings"]) == (f"live-{name}", [])
     assert os.stat(carried["path"]).st_mode & 0o777 == 0o700
     restore(stage, carried["name"])
     assert stage.sql("SELECT a FROM t") == [1]
-    assert run(receive_snapshot, True, state="absent") == {"changed": True}
+    assert run(import_snapshot, True, state="absent") == {"changed": True}
     assert stage.app.carried() == [carried["path"]]
-    assert run(receive_snapshot, state="absent") == {"changed": True}
-    assert run(receive_snapshot, state="absent") == {"changed": False}
+    assert run(import_snapshot, state="absent") == {"changed": True}
+    assert run(import_snapshot, state="absent") == {"changed": False}
     assert stage.app.carried() == []
 
 
@@ -404,5 +404,5 @@ def test_one_that_does_not_fit_is_not_carried(
 ) -> None:
     for check in (True, False):
         with pytest.raises(GreenroomError, match=said):
-            run(receive_snapshot, check, snapshot="6-x", databases={"default": about})
+            run(import_snapshot, check, snapshot="6-x", databases={"default": about})
     assert (stage.did, os.path.exists(stage.app.backups)) == ([], False)

@@ -22,14 +22,14 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
 )
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import git
 from ansible_collections.greenroom.django.plugins.modules import (
-    abandon,
-    begin,
+    create_release,
+    django_prepare,
     find_release,
     hand_over,
-    manage,
+    lock,
     record,
     record_tests,
-    release,
+    revert,
     status,
     unlock,
 )
@@ -38,14 +38,14 @@ from tests.unit.conftest import defaults_of, give_virtualenv
 from tests.unit.repository import Repository
 
 MODULES = (
-    abandon,
-    begin,
+    revert,
+    lock,
     find_release,
     hand_over,
-    manage,
+    django_prepare,
     record,
     record_tests,
-    release,
+    create_release,
     status,
     unlock,
 )
@@ -112,31 +112,31 @@ class Host:
             patch.setattr(module, "App", lambda _: app)
             if hasattr(module, "service_of"):
                 patch.setattr(module, "service_of", lambda *_: self.services)
-        patch.setattr(begin, "check_host", lambda *_: None)
-        patch.setattr(begin, "check_sandbox", lambda: None)
+        patch.setattr(lock, "check_host", lambda *_: None)
+        patch.setattr(lock, "check_sandbox", lambda: None)
         patch.setattr(git, "is_running", lambda *_: self.fetches)  # others do, on this machine
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
         patch.setattr(time, "sleep", lambda _: None)
 
     def begin(self, check: bool = False, dead: str | None = None) -> dict[str, Any]:
         self.runs += 1
-        params = defaults_of(begin)
+        params = defaults_of(lock)
         params |= {"app": "blog", "token": f"run-{self.runs}", "by": "ada@laptop", "dead": dead}
-        return begin.begin(params, check)
+        return lock.take_lock(params, check)
 
     def make(
         self, begun: dict[str, Any], rev: str = "live", check: bool = False, **more: Any
     ) -> dict[str, Any]:
         self.repository.fetch()
-        params = defaults_of(release)
+        params = defaults_of(create_release)
         params |= {"app": "blog", "rev": rev, "by": begun["by"], "number": begun["last_number"] + 1}
         params |= {"environment": 'A="1"\n', "shared_paths": ["data/", "db.sqlite3"]}
         params |= more
-        made = release.release(params, check)
+        made = create_release.create_release(params, check)
         if made["needed"] and not check:
             give_virtualenv(self.app, made["number"])
-            given = {"app": "blog", "release": made["number"], "steps": []}
-            manage.manage({**defaults_of(manage), **given}, False)  # it is sealed
+            given = {**defaults_of(django_prepare), "app": "blog", "release": made["number"]}
+            django_prepare.django_prepare({**given, "steps": []}, False)  # it is sealed
         return made
 
     def take_stage(self, number: int, check: bool = False) -> dict[str, Any]:
@@ -158,7 +158,7 @@ class Host:
     ) -> dict[str, Any]:
         params = {"app": "blog", "release": number, "before": begun["serving"], "action": action}
         params |= {"holder": begun["token"], "note": note, "service_manager": "systemd"}
-        return abandon.abandon(params, False)
+        return revert.revert(params, False)
 
     def choose(self, rev: str = "") -> dict[str, Any]:
         params = {"app": "blog", "rev": rev, "source_control": "git"}
@@ -248,7 +248,7 @@ def test_the_same_again_is_nothing_to_do(host: Host) -> None:
 def test_the_same_again_is_made_where_another_host_lacks_it(host: Host) -> None:
     host.deploy()
     begun = host.begin()
-    made = host.make(begun, number=5, anew=True)
+    made = host.make(begun, number=5, force=True)
     assert (made["number"], made["needed"]) == (5, True)
     host.take_stage(5)
     host.record(begun, 5, "deploy")
@@ -267,7 +267,7 @@ def test_what_failed_here_and_not_on_other_hosts_is_made_again(host: Host) -> No
     host.record(begun, 2, "deploy")
     assert host.results() == {1: "good", 2: "good"}
     with pytest.raises(GreenroomError, match="not a new number"):
-        host.make(begun := host.begin(), number=2, anew=True)
+        host.make(begun := host.begin(), number=2, force=True)
     host.abandon(begun, 0)
 
 
@@ -288,7 +288,7 @@ def test_a_database_that_could_not_be_put_back_is_told(
     journal = Journal.read(host.app.journal)
     journal.get(number)["migrations"] = {"waiting": {"default": ["shop.2"]}, "undone": undone}
     journal.write()
-    monkeypatch.setattr(abandon, "undo", lambda *_: "What became of it.")
+    monkeypatch.setattr(revert, "undo", lambda *_: "What became of it.")
     found = host.abandon(begun, number)
     assert (found["database"], found["fits"]) == ("What became of it.", undone)
 
@@ -303,7 +303,7 @@ def test_a_database_that_could_not_be_settled_is_told(
 
     host.deploy()
     begun = host.begin()
-    monkeypatch.setattr(abandon, "settle", fail)
+    monkeypatch.setattr(revert, "settle", fail)
     found = host.abandon(begun, 0, "rollback")
     assert (found["database"], found["fits"]) == ("It is half reversed.", False)
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: receive_snapshot
+module: import_snapshot
 short_description: Make ready for a snapshot that is carried here from live, and remove it again
 description:
   - Refuses a snapshot that could not be put in here, or for which there is no room, before it is
@@ -48,14 +48,14 @@ attributes:
 
 EXAMPLES = r"""
 - name: Make ready for live's snapshot
-  greenroom.django.receive_snapshot:
+  greenroom.django.import_snapshot:
     app: blog
     snapshot: "{{ found.name }}"
     databases: "{{ found.databases }}"
   register: expected
 
 - name: Remove it, now that it was loaded
-  greenroom.django.receive_snapshot:
+  greenroom.django.import_snapshot:
     app: blog
     state: absent
 """
@@ -134,7 +134,7 @@ def warnings(app: App, number: int, snapshot: Snapshot, anonymised: bool) -> lis
     return said
 
 
-def receive_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def import_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look and make ready, or remove; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     if params["state"] == "absent":
@@ -162,4 +162,4 @@ def receive_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]
 
 def main() -> None:
     """What the engine runs."""
-    run_module(receive_snapshot)
+    run_module(import_snapshot)

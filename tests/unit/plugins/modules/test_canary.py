@@ -14,7 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._environment impo
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import write_json
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer
-from ansible_collections.greenroom.django.plugins.modules import marks
+from ansible_collections.greenroom.django.plugins.modules import canary
 
 from tests.unit.conftest import defaults_of, with_the_newest
 
@@ -68,8 +68,8 @@ class Site:
 
     def run(self, state: str, written: Any = None, check: bool = False, **more: Any) -> Any:
         params = {"app": "blog", "state": state, "databases": ["default", "archive"]}
-        return marks.marks(
-            {**defaults_of(marks), **params, "written": written or {}, **more}, check
+        return canary.canary(
+            {**defaults_of(canary), **params, "written": written or {}, **more}, check
         )
 
     def rows(self, name: str = "default.sqlite3") -> list[str]:
@@ -85,7 +85,7 @@ class Site:
 
 @pytest.fixture
 def site(app: App, venv: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    monkeypatch.setattr(marks, "App", lambda _: app)
+    monkeypatch.setattr(canary, "App", lambda _: app)
     return Site(app, venv)
 
 
@@ -231,9 +231,9 @@ def test_nothing_serves(site: Site) -> None:
 def test_through_the_web_server(
     monkeypatch: pytest.MonkeyPatch, url: str, answer: Answer, found: str, untried: str, wrong: str
 ) -> None:
-    monkeypatch.setattr(marks, "ask", lambda *_, **__: answer)
+    monkeypatch.setattr(canary, "ask", lambda *_, **__: answer)
     params = {"media_url": "/media/", "host": "localhost", "port": 80}
-    said = marks.look_through_web_server({"url": url, "where": "/srv"}, "mark", params)
+    said = canary.look_through_web_server({"url": url, "where": "/srv"}, "mark", params)
     for part, expected in zip(said, (found, untried, wrong)):
         assert expected in part
         assert bool(part) == bool(expected)

@@ -8,7 +8,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
-from ansible_collections.greenroom.django.plugins.modules import begin
+from ansible_collections.greenroom.django.plugins.modules import lock
 
 
 def entry(number: int, result: str, **more: Any) -> dict[str, Any]:
@@ -36,9 +36,9 @@ def test_whose_migrations_are_taken_back(
         asked.append(which["number"])
         return ""
 
-    monkeypatch.setattr(begin, "undo", undo)
+    monkeypatch.setattr(lock, "undo", undo)
     journal = Journal(app.journal, entries)
-    begin.repair(app, journal, Systemd(app), 42, check_mode=True)
+    lock.repair(app, journal, Systemd(app), 42, check_mode=True)
     assert asked == []
-    begin.repair(app, journal, Systemd(app), 42, check_mode=False)
+    lock.repair(app, journal, Systemd(app), 42, check_mode=False)
     assert asked == undone

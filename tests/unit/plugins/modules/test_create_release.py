@@ -14,7 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._requirements imp
 )
 from ansible_collections.greenroom.django.plugins.module_utils._shared import link_shared
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.git import Git
-from ansible_collections.greenroom.django.plugins.modules.release import (
+from ansible_collections.greenroom.django.plugins.modules.create_release import (
     describe,
     make,
     reuse_virtualenv,

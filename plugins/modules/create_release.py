@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: release
+module: create_release
 short_description: Make a numbered release of an app from a revision
 description:
   - Makes the tree of one revision, links in what outlives releases, writes the environment file
@@ -36,7 +36,7 @@ options:
     description: Who deploys, for the journal.
     type: str
     required: true
-  anew:
+  force:
     description: Make it also where the release on stage is the same, since other hosts lack it.
     type: bool
     default: false
@@ -136,8 +136,8 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Make release 43 of the tip of live
-  greenroom.django.release:
+- name: Create release 43 of the tip of live
+  greenroom.django.create_release:
     app: blog
     number: 43
     rev: live
@@ -410,7 +410,7 @@ def reuse_virtualenv(app: App, number: int, manifest: dict[str, Any]) -> str:
     return wanted.path
 
 
-def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def create_release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look, decide, make; the result of the module. Raises GreenroomError."""
     app, number = App(params["app"]), params["number"]
     source = source_of(app, params["source_control"])
@@ -433,7 +433,7 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     running = serving is not None and service_of(app, params["service_manager"]).is_active(serving)
     if (
         serving
-        and not params["anew"]
+        and not params["force"]
         and serves_already(app, serving, manifest, environment, local_settings, running)
     ):
         return {
@@ -476,4 +476,4 @@ def release(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(release)
+    run_module(create_release)

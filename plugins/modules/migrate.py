@@ -6,8 +6,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: migrations
-short_description: Look at, apply or reverse the migrations of a release
+module: migrate
+short_description: Plan, apply or reverse the migrations of a release
 description:
   - Does in one Django start, as the app's user and with the release's own environment, what would
     take several of C(showmigrations), C(sqlmigrate) and C(migrate).
@@ -31,13 +31,14 @@ options:
     required: true
   step:
     description:
-      - V(look) tells what is applied, what waits, and what each would do. It changes nothing.
-      - V(apply) applies all that waits.
-      - V(reverse) takes back those in O(reverse), and all that need them.
-      - V(go_to) goes to the one in O(target), forwards or backwards.
+      - V(plan) lists the applied and the pending migrations, and the effects of each. It changes
+        nothing.
+      - V(apply) applies all pending migrations.
+      - V(reverse) reverses those in O(reverse), and all that depend on them.
+      - V(to) migrates to the one in O(target), forwards or backwards.
     type: str
-    choices: [look, apply, reverse, go_to]
-    default: look
+    choices: [plan, apply, reverse, to]
+    default: plan
   reverse:
     description: For each database, the migrations to take back, as C(app.0007_name).
     type: dict
@@ -47,15 +48,15 @@ options:
     type: str
     default: ""
   sql:
-    description: With O(step=look), tell the SQL of those that wait.
+    description: With O(step=plan), tell the SQL of those that wait.
     type: bool
     default: false
   serving:
     description: The release that serves meanwhile, 0 where none does.
     type: int
     default: 0
-  to:
-    description: The release that O(step=reverse) or O(step=go_to) is done for, 0 for none. What the
+  for_release:
+    description: The release that O(step=reverse) or O(step=to) is done for, 0 for none. What the
       run that dies meanwhile leaves behind is put right by the next one.
     type: int
     default: 0
@@ -97,25 +98,25 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: See what waits, and its SQL
-  greenroom.django.migrations:
+- name: List pending migrations with their SQL
+  greenroom.django.migrate:
     app: blog
     release: 43
     sql: true
 
-- name: Apply it
-  greenroom.django.migrations:
+- name: Apply pending migrations
+  greenroom.django.migrate:
     app: blog
     release: 43
     step: apply
     serving: 42
     check: stop
 
-- name: Go back to an earlier state of one Django app
-  greenroom.django.migrations:
+- name: Reverse the migrations of one Django app to an earlier one
+  greenroom.django.migrate:
     app: blog
     release: 43
-    step: go_to
+    step: to
     target: posts.0007
 """
 
@@ -123,7 +124,7 @@ RETURN = r"""
 databases:
   description:
     - For each database, what was found and done.
-    - With O(step=look), RV(ignore:applied) and RV(ignore:missing) (applied ones whose files the
+    - With O(step=plan), RV(ignore:applied) and RV(ignore:missing) (applied ones whose files the
       release does not have) are names, and RV(ignore:waiting) a list of dictionaries with the keys
       name, operations, reversible, needed_by and sql. Each operation has the keys what, reversible,
       livable (older code can live with it) and drops.
@@ -156,6 +157,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 
 # Where site.yml puts it, for any Python.
 LINTER = "/opt/greenroom/lib/python3*/site-packages"
+
+# The steps of Django's process, by those of this module.
+PROCESS_STEPS = {"plan": "look", "apply": "apply", "reverse": "reverse", "to": "go_to"}
 
 
 def breaking(found: Databases) -> list[str]:
@@ -213,7 +217,7 @@ def attempt(app: App, params: dict[str, Any]) -> tuple[Databases, str]:
         done = run_migrations(
             app,
             params["release"],
-            params["step"],
+            PROCESS_STEPS[params["step"]],
             params["databases"],
             params["timeout"],
             reverse=params["reverse"],
@@ -228,7 +232,7 @@ def snapshot_before(app: App, params: dict[str, Any]) -> str:
     """Take a snapshot of what there is before a change; its name."""
     number = params["release"]
     reason = f"before the migrations of release {number}"
-    if params["to"]:
+    if params["for_release"]:
         reason = f"before going back to release {params['to']}"
     taken = back_up(
         app,
@@ -245,10 +249,14 @@ def snapshot_before(app: App, params: dict[str, Any]) -> str:
 def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]:
     """Reverse, or go to a migration. Raises GreenroomError."""
     snapshot = snapshot_before(app, params)
-    if params["to"]:
+    if params["for_release"]:
         journal = Journal.read(app.journal)
         before = {alias: database["applied"] for alias, database in found.items()}
-        journal.unsettled = {"to": params["to"], "code": params["release"], "before": before}
+        journal.unsettled = {
+            "to": params["for_release"],
+            "code": params["release"],
+            "before": before,
+        }
         journal.write()
     if params["maintenance"]:
         switch_on(app, f"migrations are taken back for release {params['to'] or params['release']}")
@@ -261,7 +269,7 @@ def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]
     return {"databases": done, "snapshot": snapshot}
 
 
-def migrations(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def migrate(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Look, and do; the result of the module. Raises GreenroomError."""
     app, number, step = App(params["app"]), params["release"], params["step"]
     checks = step == "apply" and params["serving"] and params["check"] != "off"
@@ -269,13 +277,13 @@ def migrations(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     found = run_migrations(
         app,
         number,
-        "look",
+        PROCESS_STEPS["plan"],
         params["databases"],
         params["timeout"],
         sql=params["sql"],
         linter=folders[0] if folders else "",
     )
-    if step == "look":
+    if step == "plan":
         return {"changed": False, "databases": found}
     if step != "apply":
         return {"changed": True, **({} if check_mode else change(app, params, found))}
@@ -290,4 +298,4 @@ def migrations(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(migrations)
+    run_module(migrate)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.modules import leave_apache
+from ansible_collections.greenroom.django.plugins.modules import adopt_from_apache
 
 PARAMS = {"app": "blog", "service_manager": "systemd"}
 
@@ -52,14 +52,14 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     app = App("blog", root=str(tmp_path))
     os.makedirs(app.release(42))
     app.put_on_stage(42)
-    monkeypatch.setattr(leave_apache, "App", lambda _: app)
+    monkeypatch.setattr(adopt_from_apache, "App", lambda _: app)
     return app
 
 
 @pytest.fixture
 def apache(app: App, told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releases:  # noqa: ARG001 - is on stage
     apache = Releases(told, [42, 41], [42])
-    monkeypatch.setattr(leave_apache, "ModWsgi", lambda _: apache)
+    monkeypatch.setattr(adopt_from_apache, "ModWsgi", lambda _: apache)
     monkeypatch.setattr("time.sleep", lambda _: apache.up.clear())
     return apache
 
@@ -67,7 +67,7 @@ def apache(app: App, told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releas
 @pytest.fixture
 def systemd(told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releases:
     systemd = Releases(told, [], [])
-    monkeypatch.setattr(leave_apache, "MANAGERS", {"systemd": lambda _: systemd})
+    monkeypatch.setattr(adopt_from_apache, "MANAGERS", {"systemd": lambda _: systemd})
     return systemd
 
 
@@ -75,19 +75,19 @@ def systemd(told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releases:
 def test_the_release_on_stage_runs_elsewhere_before_apache_forgets_it(
     apache: Releases, told: list[str]
 ) -> None:
-    result = leave_apache.leave_apache(PARAMS, check_mode=True)
+    result = adopt_from_apache.adopt_from_apache(PARAMS, check_mode=True)
     assert (result, told) == ({"changed": True, "release": 42}, [])
-    assert leave_apache.leave_apache(PARAMS, check_mode=False) == result
+    assert adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False) == result
     assert told == ["start 42", "enable 42", "forget"]
     assert apache.running() == [], "it waited until they had left"
-    assert not leave_apache.leave_apache(PARAMS, check_mode=False)["changed"]
+    assert not adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)["changed"]
 
 
 @pytest.mark.usefixtures("systemd")
 def test_an_apache_that_is_down(apache: Releases, told: list[str]) -> None:
     """Which may be why it is left."""
     apache.up = []
-    leave_apache.leave_apache(PARAMS, check_mode=False)
+    adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)
     assert told == ["start 42", "enable 42", "forget"]
 
 
@@ -95,7 +95,10 @@ def test_an_apache_that_is_down(apache: Releases, told: list[str]) -> None:
 def test_a_release_that_runs_elsewhere_already(apache: Releases, told: list[str]) -> None:
     """As when a host was told to use Apache, and told otherwise before the next deploy."""
     apache.up, apache.at_boot = [], []
-    assert leave_apache.leave_apache(PARAMS, check_mode=False) == {"changed": True, "release": 0}
+    assert adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False) == {
+        "changed": True,
+        "release": 0,
+    }
     assert told == ["forget"]
 
 
@@ -104,6 +107,6 @@ def test_one_that_does_not_start_leaves_all_as_it_is(
 ) -> None:
     systemd.fails = True
     with pytest.raises(GreenroomError, match="It did not start"):
-        leave_apache.leave_apache(PARAMS, check_mode=False)
+        adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)
     assert told == []
     assert apache.is_prepared()

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: prove
+module: start
 short_description: Start a release in the green room, and have it prove itself
 description:
   - Starts the service of a release, and asks it for its health page on its own socket, as a visitor
@@ -61,7 +61,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have release 43 prove itself
-  greenroom.django.prove:
+  greenroom.django.start:
     app: blog
     release: 43
     host: www.example.com
@@ -88,7 +88,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._prove import sta
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
 
-def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def start(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Start, ask, judge; the result of the module. Raises GreenroomError."""
     number = params["release"]
     service = service_of(App(params["app"]), params["service_manager"])
@@ -114,4 +114,4 @@ def prove(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(prove)
+    run_module(start)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: abandon
+module: revert
 short_description: Give up a deploy, rollback or restore that failed, and leave the host as it was
 description:
   - Puts the release that served before back on stage where it had left already, stops the one that
@@ -54,7 +54,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Abandon release 43
-  greenroom.django.abandon:
+  greenroom.django.revert:
     app: blog
     release: 43
     before: 42
@@ -148,7 +148,7 @@ def prune_failures(app: App, journal: Journal) -> None:
     prune(app, journal, {e["number"] for e in journal.entries} - set(failed[:-1]))
 
 
-def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def revert(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Undo and unlock; the result of the module. Raises GreenroomError."""
     app, number, before = App(params["app"]), params["release"], params["before"]
     lock = Lock(app.lock)
@@ -187,4 +187,4 @@ def abandon(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(abandon)
+    run_module(revert)

@@ -1,6 +1,6 @@
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller's half of the module begin: who runs it, who is dead, and waiting."""
+"""The controller's half of the module lock: who runs it, who is dead, and waiting."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class ActionModule(EngineAction):
         }
         wait, began, said = int(arguments.get("wait") or 0), time.monotonic(), ""
         while True:
-            result = self.run_step("begin", arguments, task_vars or {})
+            result = self.run_step("lock", arguments, task_vars or {})
             holder = result.get("holder")
             if holder and holder["token"] != arguments.get("dead") and is_dead(holder):
                 arguments["dead"] = holder["token"]

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: begin
+module: lock
 short_description: Begin a deploy or a rollback of an app on a host
 description:
   - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
@@ -80,7 +80,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Check the host and take the lock
-  greenroom.django.begin:
+  greenroom.django.lock:
     app: blog
     python: python3.11
     free_space: 500
@@ -177,7 +177,7 @@ def undo_last(app: App, journal: Journal) -> str:
     return undo(app, last) if last.get("result") == FAILED and not last.get("pruned") else ""
 
 
-def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def take_lock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Check, lock, read; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     check_host(params["service_manager"], params["python"])
@@ -201,7 +201,7 @@ def begin(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     else:
         lock.take({**holder, "since": time.time()}, params["dead"])
     try:
-        with nullcontext() if check_mode else lock.step(params["token"], "begin"):
+        with nullcontext() if check_mode else lock.step(params["token"], "lock"):
             journal = Journal.read(app.journal)
             serving = app.serving()
             repaired = repair(app, journal, service, serving, check_mode)
@@ -230,4 +230,4 @@ def highest_on_disk(app: App) -> int:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(begin, in_a_run=False)  # it has still to get the lock
+    run_module(take_lock, in_a_run=False)  # it has still to get the lock

@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._seal import checksums_of_release
-from ansible_collections.greenroom.django.plugins.modules import manage
+from ansible_collections.greenroom.django.plugins.modules import django_prepare
 
 from tests.unit.conftest import defaults_of
 
@@ -36,7 +36,7 @@ def test_all_can_read_what_was_collected_and_one_can_write(app: App, public: Pat
     for name, target in (("out", "/etc/passwd"), ("css/up", "../../x"), ("down", "css/../../x")):
         (public / name).symlink_to(target)
     os.mkfifo(public / "css/fifo")
-    gone = manage.publish(app, 7, "public/static", seal=True)
+    gone = django_prepare.publish(app, 7, "public/static", seal=True)
     assert sorted(gone) == ["css/fifo", "css/newest.css", "css/up", "down", "out"]
     modes = {p.name: oct(p.lstat().st_mode) for p in (public, *public.rglob("*"))}
     assert modes == {
@@ -58,7 +58,7 @@ def test_static_root_leads_to_it(app: App, where: str, there: str | None) -> Non
         root.parent.mkdir(parents=True, exist_ok=True)
         root.symlink_to("nowhere")
     for _ in range(2):
-        manage.lead_to_public(app, 7, str(root), "public/static")
+        django_prepare.lead_to_public(app, 7, str(root), "public/static")
         assert root.is_symlink()
         assert (root / "css/a.css").read_text() == "a {}"
 
@@ -85,7 +85,7 @@ def test_a_static_root_that_is_no_folder_of_its_own(app: App, public: Path, wher
     os.symlink(os.path.join(app.shared, "media"), os.path.join(app.release(7), "media"))
     root = os.path.normpath(os.path.join(app.release(7), where))
     with pytest.raises(GreenroomError) as refused:
-        manage.lead_to_public(app, 7, root, "public/static")
+        django_prepare.lead_to_public(app, 7, root, "public/static")
     assert str(refused.value).startswith(f"STATIC_ROOT is {root}. Each release needs a folder of")
     assert kept.read_text() == "kept"
     assert (public / "css/a.css").read_text() == "a {}"
@@ -119,14 +119,16 @@ class Django:
 
 
 def run(check: bool = False, **params: Any) -> dict[str, Any]:
-    return manage.manage({**defaults_of(manage), "app": "blog", "release": 7, **params}, check)
+    return django_prepare.django_prepare(
+        {**defaults_of(django_prepare), "app": "blog", "release": 7, **params}, check
+    )
 
 
 @pytest.mark.usefixtures("public")
 def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     django = Django()
-    monkeypatch.setattr(manage, "App", lambda _: app)
-    monkeypatch.setattr(manage, "start_django", django.start)
+    monkeypatch.setattr(django_prepare, "App", lambda _: app)
+    monkeypatch.setattr(django_prepare, "start_django", django.start)
     assert run(check=True) == {"changed": True}
     assert run(steps=["collectstatic"]) == {
         "changed": True,
@@ -171,7 +173,7 @@ def test_each_step_is_done_once(app: App, monkeypatch: pytest.MonkeyPatch) -> No
     ],
 )
 def test_what_the_user_is_warned_of(found: dict[str, Any], said: list[str]) -> None:
-    warnings = manage.warnings(found, ["(a.W1) b"])
+    warnings = django_prepare.warnings(found, ["(a.W1) b"])
     assert warnings[0] == "manage.py check --deploy: (a.W1) b"
     assert [line.startswith(start) for line, start in zip(warnings[1:], said, strict=True)] == [
         True
@@ -183,8 +185,8 @@ def test_what_comes_after_migrations_that_wait_is_for_a_second_call(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     django = Django(waits=True)
-    monkeypatch.setattr(manage, "App", lambda _: app)
-    monkeypatch.setattr(manage, "start_django", django.start)
+    monkeypatch.setattr(django_prepare, "App", lambda _: app)
+    monkeypatch.setattr(django_prepare, "start_django", django.start)
     steps = ["check", "migrate", "collectstatic"]
     assert run(steps=steps)["left"] == ["collectstatic"]
     assert run(steps=steps)["left"] == []
@@ -194,7 +196,7 @@ def test_what_comes_after_migrations_that_wait_is_for_a_second_call(
 def test_a_dry_run_of_a_release_that_is_not_there(
     app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(manage, "App", lambda _: app)
+    monkeypatch.setattr(django_prepare, "App", lambda _: app)
     assert run(check=True, steps=["check", "migrate"]) == {
         "changed": True,
         "msg": "Would do check, migrate.",

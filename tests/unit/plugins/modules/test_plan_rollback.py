@@ -9,7 +9,7 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.modules import find_way_back
+from ansible_collections.greenroom.django.plugins.modules import plan_rollback
 
 from tests.unit.conftest import defaults_of
 
@@ -47,14 +47,14 @@ def asked(app: App, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         ]
         return {"default": {"ahead": ahead, "missing": []}}
 
-    monkeypatch.setattr(find_way_back, "App", lambda _: app)
-    monkeypatch.setattr(find_way_back, "run_migrations", run)
+    monkeypatch.setattr(plan_rollback, "App", lambda _: app)
+    monkeypatch.setattr(plan_rollback, "run_migrations", run)
     return asked
 
 
 def find(number: int, serving: int, **more: Any) -> dict[str, Any]:
-    params = {**defaults_of(find_way_back), "app": "blog", "release": number, "serving": serving}
-    return find_way_back.find_way_back({**params, **more}, False)
+    params = {**defaults_of(plan_rollback), "app": "blog", "release": number, "serving": serving}
+    return plan_rollback.plan_rollback({**params, **more}, False)
 
 
 def test_the_same_migrations_cost_no_django_start(asked: list[Any], app: App) -> None:
@@ -88,7 +88,7 @@ def test_the_code_that_has_most_reverses(asked: list[Any]) -> None:
 
 def test_forward_again_and_to_a_migration(asked: list[Any]) -> None:
     assert [find(44, 42)[key] for key in ("step", "code")] == ["apply", 44]
-    assert [find(42, 44, migration="shop.1")[key] for key in ("step", "code")] == ["go_to", 44]
+    assert [find(42, 44, migration="shop.1")[key] for key in ("step", "code")] == ["to", 44]
     assert asked == []
 
 
@@ -188,4 +188,4 @@ def test_a_migration_that_there_is_not(wanted: str, said: str) -> None:
         assert f"migration is {wanted!r}" in str(refused.value)
         assert said in str(refused.value)
     else:
-        assert find(42, 44, migration=wanted)["step"] == "go_to"
+        assert find(42, 44, migration=wanted)["step"] == "to"

@@ -6,8 +6,8 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: find_way_back
-short_description: Decide what becomes of the database when another release takes the stage
+module: plan_rollback
+short_description: Plan a rollback of the database to another release
 description:
   - Compares what is applied with the files of the release that is gone to. Migrations that it does
     not have either stay, or are reversed.
@@ -68,7 +68,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Decide what becomes of the migrations that release 42 does not have
-  greenroom.django.find_way_back:
+  greenroom.django.plan_rollback:
     app: blog
     release: 42
     serving: 45
@@ -80,7 +80,7 @@ code:
   returned: success
   type: int
 step:
-  description: What M(greenroom.django.migrations) has to do, C(apply), C(reverse) or C(go_to), or
+  description: What M(greenroom.django.migrate) has to do, C(apply), C(reverse) or C(to), or
     C(restore) for a snapshot that is to be put back; empty for nothing.
   returned: success
   type: str
@@ -182,7 +182,7 @@ def check_migration(wanted: str, there: list[str], code: int) -> None:
         )
 
 
-def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
+def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Compare and decide; the result of the module. Raises GreenroomError."""
     app, number, serving = App(params["app"]), params["release"], params["serving"]
     if params["database"] and (params["migration"] or params["migrations"] != "auto"):
@@ -209,7 +209,7 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         return {**result, "before_handover": True, "warnings": [sentence]}
     if params["migration"]:
         check_migration(params["migration"], migrations_of(app, code) or [], code)
-        return {**nothing, "code": code, "step": "go_to", "before_handover": True}
+        return {**nothing, "code": code, "step": "to", "before_handover": True}
     if number > serving:
         # Forward again: what was reversed on the way back is applied once more.
         return {**nothing, "code": number, "step": "apply", "before_handover": True}
@@ -247,4 +247,4 @@ def find_way_back(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(find_way_back)
+    run_module(plan_rollback)

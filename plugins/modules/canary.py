@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: marks
+module: canary
 short_description: Write a row and an upload, and look whether a later release still has them
 description:
   - With the Django of the release that serves, as the app's user, writes a row into each database,
@@ -59,20 +59,20 @@ attributes:
 """
 
 EXAMPLES = r"""
-- name: Write a row and an upload
-  greenroom.django.marks:
+- name: Write the canary
+  greenroom.django.canary:
     app: blog
   register: marked
 
-- name: Look for them, after a deploy
-  greenroom.django.marks:
+- name: Check the canary after a deploy
+  greenroom.django.canary:
     app: blog
     state: there
     written: "{{ marked }}"
     media_url: /media/
 
-- name: Remove them
-  greenroom.django.marks:
+- name: Remove the canary
+  greenroom.django.canary:
     app: blog
     state: removed
     written: "{{ marked }}"
@@ -243,7 +243,7 @@ def look(app: App, number: int, params: dict[str, Any]) -> dict[str, Any]:
     return {"found": found, "lost": wrong, "untried": untried}
 
 
-def marks(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def canary(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Write, look or remove; the result of the module. Raises GreenroomError."""
     app, state = App(params["app"]), params["state"]
     number = serving_release(app)
@@ -267,4 +267,4 @@ def marks(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(marks, in_a_run=False)  # before, between and after the runs of a trial
+    run_module(canary, in_a_run=False)  # before, between and after the runs of a trial

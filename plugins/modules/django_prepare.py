@@ -6,12 +6,12 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: manage
+module: django_prepare
 short_description: Collect static files, check, and see which migrations wait, in one Django start
 description:
   - Does for a release what C(manage.py collectstatic), C(check --deploy) and C(showmigrations) do,
     as the app's user and with the environment that the service will have, in one process.
-  - Migrations that wait are for M(greenroom.django.migrations) to apply. Mostly there are none.
+  - Migrations that wait are for M(greenroom.django.migrate) to apply. Mostly there are none.
   - Refuses a database that is ahead of the release, which is one that had migrations applied whose
     files the release does not have.
   - Where some wait, the steps that come after V(migrate) are left, for a second call to do.
@@ -79,7 +79,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Collect, check, and see which migrations of release 43 wait
-  greenroom.django.manage:
+  greenroom.django.django_prepare:
     app: blog
     release: 43
     databases: [default, archive]
@@ -217,7 +217,7 @@ def start(
     return {**found, **({"unpublished": gone} if gone else {})}
 
 
-def manage(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def django_prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
     app, number = App(params["app"]), params["release"]
     if check_mode and not is_there(app, number):
@@ -300,4 +300,4 @@ def listed(paths: Sequence[str]) -> str:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(manage)
+    run_module(django_prepare)

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 ---
-module: leave_apache
+module: adopt_from_apache
 short_description: Have a service manager run the releases that Apache ran itself
 description:
   - Where Apache runs the app by mod_wsgi and is to do so no longer, the release on stage is started
@@ -31,7 +31,7 @@ attributes:
 
 EXAMPLES = r"""
 - name: Have systemd run the blog, and no longer Apache
-  greenroom.django.leave_apache:
+  greenroom.django.adopt_from_apache:
     app: blog
 """
 
@@ -52,7 +52,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import E
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 
 
-def leave_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def adopt_from_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Take over, and have Apache forget it; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     service = look_up(MANAGERS, "service_manager", params["service_manager"])(app)
@@ -75,4 +75,4 @@ def leave_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
 
 def main() -> None:
     """What the engine runs."""
-    run_module(leave_apache, in_a_run=False)
+    run_module(adopt_from_apache, in_a_run=False)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from ansible.plugins.action import ActionBase
-from ansible_collections.greenroom.django.plugins.action import begin
+from ansible_collections.greenroom.django.plugins.action import lock
 
 
 def ended() -> int:
@@ -51,31 +51,31 @@ def zombie() -> Iterator[int]:
 def test_whether_the_holder_is_dead(
     holder: dict[str, Any], dead: bool, zombie: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(begin, "controller_id", lambda: "here")
+    monkeypatch.setattr(lock, "controller_id", lambda: "here")
     numbers = {"ended": ended(), "self": os.getpid(), "zombie": zombie}
     if "pid" in holder:
         holder = {**holder, "pid": numbers.get(holder["pid"], holder["pid"])}
     if holder.get("started") == "self":
-        holder = {**holder, "started": begin.started(os.getpid())}
-    assert begin.is_dead(holder) is dead
+        holder = {**holder, "started": lock.started(os.getpid())}
+    assert lock.is_dead(holder) is dead
 
 
 def test_two_containers_of_one_machine_are_two_controllers(monkeypatch: pytest.MonkeyPatch) -> None:
     """They share the boot, and each counts its processes from one."""
-    here = begin.controller_id()
+    here = lock.controller_id()
     monkeypatch.setattr(os, "readlink", lambda _: "pid:[1]")
-    assert begin.controller_id() != here
-    assert begin.controller_id().split()[0] == here.split()[0]
+    assert lock.controller_id() != here
+    assert lock.controller_id().split()[0] == here.split()[0]
 
 
 def test_a_machine_without_an_identity_declares_nobody_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(begin, "controller_id", lambda: "")
-    assert begin.is_dead({"pid": ended(), "controller": ""}) is False
+    monkeypatch.setattr(lock, "controller_id", lambda: "")
+    assert lock.is_dead({"pid": ended(), "controller": ""}) is False
 
 
-class Action(begin.ActionModule):
+class Action(lock.ActionModule):
     """The action, with a module that answers what it is given."""
 
     def __init__(self, arguments: dict[str, Any], *answers: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ class Action(begin.ActionModule):
         self.answers, self.asked = list(answers), list[dict[str, Any]]()
 
     def run_step(self, step: str, arguments: Any, _task_vars: Any) -> Any:
-        assert step == "begin"
+        assert step == "lock"
         self.asked.append(dict(arguments))
         return self.answers.pop(0)
 
@@ -112,10 +112,10 @@ def test_it_says_who_runs_it() -> None:
     assert asked == {
         "app": "blog",
         "token": asked["token"],
-        "by": begin.who(),
-        "controller": begin.controller_id(),
+        "by": lock.who(),
+        "controller": lock.controller_id(),
         "pid": os.getppid(),
-        "started": begin.started(os.getppid()),
+        "started": lock.started(os.getppid()),
     }
     assert asked["started"] > 0
     assert len(asked["token"]) == 16
@@ -126,7 +126,7 @@ def test_it_says_who_runs_it() -> None:
 def test_it_takes_over_from_a_dead_run_and_no_other(
     dead: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(begin, "is_dead", lambda _: dead)
+    monkeypatch.setattr(lock, "is_dead", lambda _: dead)
     refused = {"failed": True, "holder": {"token": "old"}}
     action = Action({"app": "blog"}, refused, {"token": "x"})
     assert action.run(task_vars={}) == ({"token": "x"} if dead else refused)
@@ -147,7 +147,7 @@ BEGUN = {"token": "x"}
         pytest.param(3, [HELD] * 9, HELD, 3, id="and no longer than it was told to"),
         pytest.param(0, [WORKING, BEGUN], BEGUN, 1, id="a dead run's last step mostly ends soon"),
         pytest.param(
-            0, [WORKING] * 99, WORKING, begin.GRACE, id="and otherwise is no reason to hang"
+            0, [WORKING] * 99, WORKING, lock.GRACE, id="and otherwise is no reason to hang"
         ),
         pytest.param(60, [WORKING] * 30 + [BEGUN], BEGUN, 30, id="unless it is to be waited for"),
         pytest.param(60, [{"failed": True}], {"failed": True}, 0, id="nothing else gets better"),
@@ -165,7 +165,7 @@ def test_a_run_that_dies_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch)
     """And one after it, which came in between, dies too."""
     other = {"failed": True, "holder": {"token": "other", "by": "eve@desk"}}
     dead: list[str] = []
-    monkeypatch.setattr(begin, "is_dead", lambda holder: holder["token"] in dead)
+    monkeypatch.setattr(lock, "is_dead", lambda holder: holder["token"] in dead)
     monkeypatch.setattr(time, "sleep", lambda _: dead.extend(["old", "other"]))
     action = Action({"app": "blog", "wait": 60}, HELD, HELD, other, BEGUN)
     assert action.run(task_vars={}) == BEGUN
@@ -175,6 +175,6 @@ def test_a_run_that_dies_while_it_is_waited_for(monkeypatch: pytest.MonkeyPatch)
 def test_who_runs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("getpass.getuser", lambda: "ada")
     monkeypatch.setattr("socket.gethostname", lambda: "laptop")
-    assert begin.who() == "ada@laptop"
+    assert lock.who() == "ada@laptop"
     monkeypatch.setenv("GREENROOM_BY", "grace@desk")
-    assert begin.who() == "grace@desk", "who pushed, and not root of the host"
+    assert lock.who() == "grace@desk", "who pushed, and not root of the host"
