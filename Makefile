@@ -55,6 +55,7 @@ lint-code: dev
 	$(venv)/ruff format --check --quiet
 	$(venv)/mypy
 	$(venv)/python tools/role-tables --check
+	$(venv)/python tools/prose.py
 	@command -v shellcheck >/dev/null || tools/packages shellcheck
 	tools/shell-files | xargs shellcheck
 
