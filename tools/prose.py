@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """tools/prose.py [FILE...]: hold prose to the glossary, with proselint and rules of our own.
 
-Without files: README.md, SECURITY.md, docs/, the roles' READMEs and the unreleased part of
-CHANGELOG.md. Code, links and addresses are not prose. Exits with 1 if anything was found.
+Without files: every page. Of CHANGELOG.md, only the unreleased part counts. Code, links and
+addresses are not prose. Exits with 1 if anything was found.
 """
 
 from __future__ import annotations
@@ -118,8 +118,8 @@ CHECKS = (
 
 def files() -> list[Path]:
     """All that is prose for people."""
-    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("roles/*/README.md")]
-    return [ROOT / "README.md", ROOT / "SECURITY.md", ROOT / "CHANGELOG.md", *sorted(pages)]
+    patterns = ("*.md", "docs/*.md", "examples/*.md", "roles/*/README.md")
+    return sorted(page for pattern in patterns for page in ROOT.glob(pattern))
 
 
 def lint(path: Path) -> list[str]:
