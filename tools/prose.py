@@ -106,7 +106,7 @@ CHECKS = (
         ),
         engine=Fancy(),
         path="greenroom.glossary",
-        message="'{1}' is not plain: {0}.",
+        message="'{1}' is not plain; use: {0}.",
     ),
     Check(
         long_sentences,
