@@ -1,153 +1,102 @@
 #!/usr/bin/env python3
-"""How long a deploy of a one-line change takes, beside the plain in-place way on the same host.
+"""How long a deploy of a one-line change takes, beside other ways to the same page on one host.
 
-In place means what many sites do: `git pull; pip install -r; migrate; collectstatic; systemctl
-reload` in one ssh session, over a connection that is open already, as Ansible's is. Both are timed
-from the command to the moment when it has returned and the new page answers. They take turns, so
-that whatever else the machine does hits both.
+tools/bench.py [near] [far]    both lines, unless one is named
+
+Each way is timed from the command to the moment when it has returned and the new page answers, and
+each opens a connection of its own, as it does for somebody who sits down to deploy. By hand and
+with Greenroom there is a second time, over a connection that is open already. All take turns, so
+that whatever else the machine does hits all of them.
+
+The far line has a round trip of 100 ms, as from home to a server; what asks for the page does not
+go over it.
 """
 
 from __future__ import annotations
 
+import json
 import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-from example import ON_HOST, Example, provision
+from bench_ways import Access, Way, install_peers, prepare, ways
+from example import Example, provision
 from host import Host, HostError
+from line import Line
 
-#: The site again, as it would be without Greenroom, behind the same nginx and with as many workers.
-IN_PLACE = f"""
-set -eu
-cd /srv
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
-apt-get -qq install --yes --no-install-recommends python3-venv >/dev/null
-git clone --quiet --branch staging {ON_HOST} in-place/tree
-python3 -m venv in-place/venv
-in-place/venv/bin/pip install --quiet --requirement in-place/tree/requirements.txt gunicorn
-cat >in-place/env <<ENV
-SECRET_KEY=$(od -An -N 40 -t x1 /dev/urandom | tr -d ' \\n')
-ALLOWED_HOSTS=in-place.test
-ENV
-cat >/etc/systemd/system/in-place.service <<'UNIT'
-[Service]
-Type=notify
-WorkingDirectory=/srv/in-place/tree
-EnvironmentFile=/srv/in-place/env
-ExecStart=/srv/in-place/venv/bin/gunicorn --workers 3 --bind unix:/run/in-place.sock playbill.wsgi
-ExecReload=/bin/kill -HUP $MAINPID
-UNIT
-cat >/etc/nginx/conf.d/in-place.conf <<'SERVER'
-server {{
-    listen 80;
-    server_name in-place.test;
-    location / {{
-        proxy_pass http://unix:/run/in-place.sock;
-        proxy_set_header Host $host;
-    }}
-}}
-SERVER
-systemctl daemon-reload
-nginx -s reload
-"""
-
-DEPLOY_IN_PLACE = """
-set -eu
-export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*'
-cd /srv/in-place/tree
-set -a; . /srv/in-place/env; set +a
-git pull --quiet
-/srv/in-place/venv/bin/pip install --quiet --requirement requirements.txt
-/srv/in-place/venv/bin/python manage.py migrate --verbosity 0
-/srv/in-place/venv/bin/python manage.py collectstatic --noinput --verbosity 0
-systemctl reload-or-restart in-place
-"""
+RUNS = 5
+ROUND_TRIP = 0.1
 
 
-@dataclass(frozen=True)
-class Figures:
-    """What was measured: seconds of each run, and the tasks of a deploy on its host."""
-
-    greenroom: list[float]
-    in_place: list[float]
-    tasks: list[int]
-
-    @property
-    def ratio(self) -> float:
-        """How many times the in-place way's time a deploy takes, by their medians."""
-        return statistics.median(self.greenroom) / statistics.median(self.in_place)
-
-    def __str__(self) -> str:
-        def row(name: str, runs: list[float]) -> str:
-            each = " ".join(f"{seconds:6.2f}" for seconds in runs)
-            return f"{name:10} {each}   median {statistics.median(runs):.2f} s"
-
-        return "\n".join(
-            [
-                row("in place", self.in_place),
-                row("greenroom", self.greenroom) + f", {max(self.tasks)} tasks on the host",
-                f"greenroom takes {self.ratio:.1f} times as long",
-            ]
+def table(measured: Sequence[Way]) -> str:
+    """The lines of the table in the docs: beside each way, that by hand over a like connection."""
+    by_name = {way.name: way for way in measured}
+    lines = [
+        "| way | five runs, seconds | median | times in place | controller's CPU, s |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for way in sorted(measured, key=lambda way: way.name.endswith(", open")):
+        base = by_name["in place, open" if way.name.endswith(", open") else "in place"]
+        each = " ".join(f"{seconds:.2f}" for seconds in way.walls)
+        cpu = statistics.median(way.cpus)
+        lines.append(
+            f"| {way.name} | {each} | {way.wall:.2f} | {way.wall / base.wall:.2f} | {cpu:.2f} |"
         )
+    return "\n".join(lines)
 
 
-def until_served(host: Host, name: str, text: str, seconds: float = 20) -> None:
-    """Wait until the page of a site contains text. Raises HostError when it never does."""
-    deadline = time.monotonic() + seconds
-    while True:
-        answer = host.get("/", name)
-        if text in answer.text:
-            return
-        if time.monotonic() > deadline:
-            raise HostError(f"{name} answers {answer.status}, and not with {text!r}")
-        time.sleep(0.01)
+def table_of_tasks(way: Way) -> str:
+    """The medians of its tasks."""
+    rows = [f"| {name} | {statistics.median(each):.2f} |" for name, each in way.tasks.items()]
+    return "\n".join(["| step | seconds |", "| --- | --- |", *rows])
 
 
-def measure(host: Host, example: Example, runs: int = 5) -> Figures:
-    """Time both ways in turns, on a provisioned host which has deployed the example's staging.
+def measure(host: Host, example: Example, access: Access, runs: int = RUNS) -> list[Way]:
+    """Time all ways in turns over one line, on a prepared host that has deployed once.
 
     Args:
-        host: the host; the in-place site is added to it
+        host: the host
         example: the working copy that pushes there
+        access: the line
         runs: how many deploys of each kind
     """
-    figures = Figures([], [], [])
-
-    def change(text: str) -> None:
-        example.commit({"playbill/__init__.py": f'VERSION = "v1"\nVERSION_NAME = "{text}"\n'}, text)
-
-    def timed(name: str, text: str, deploy: Callable[[], object]) -> float:
-        change(text)
-        started = time.monotonic()
-        deploy()
-        until_served(host, name, text)
-        return time.monotonic() - started
-
-    def deploy() -> None:
-        figures.tasks.append(host.playbook("deploy.yml").recap[host.container]["ok"])
-
-    host.shell(IN_PLACE)
-    host.shell(DEPLOY_IN_PLACE)
+    measured = ways(access)
     for number in range(1, runs + 1):
-        seconds = timed("in-place.test", f"in place {number}", lambda: host.shell(DEPLOY_IN_PLACE))
-        figures.in_place.append(seconds)
-        figures.greenroom.append(timed("localhost", f"greenroom {number}", deploy))
-    return figures
+        for way in measured:
+            way.run(host, example, f"{way.name} {number} to {access.port}")
+            if way.name.startswith("Greenroom"):
+                way.note_tasks(json.loads(access.seconds.read_text()))
+    access.hang_up()
+    return measured
 
 
-def main() -> int:
+def main(lines: Sequence[str]) -> int:
     """Make a host, measure, print; returns the exit status."""
     try:
-        with Host.start("bench") as host, tempfile.TemporaryDirectory() as folder:
+        install_peers()
+        with ExitStack() as stack:
+            host = stack.enter_context(Host.start("bench"))
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
             print(f"bench: provisioning {host.container}", file=sys.stderr)
-            example = provision(host, Path(folder))
+            example = provision(host, folder)
+            prepare(host)
             host.playbook("deploy.yml")
-            print("bench: five deploys of a one-line change, each way", file=sys.stderr)
-            print(measure(host, example))
+            for name in lines:
+                address, port = host.address, 22
+                if name == "far":
+                    line = stack.enter_context(Line(host.address, 22, ROUND_TRIP / 2))
+                    address, port = "127.0.0.1", line.port
+                (folder / name).mkdir()
+                access = Access(host, folder / name, address, port)
+                print(f"bench: {RUNS} deploys each way, {name}", file=sys.stderr)
+                measured = measure(host, example, access)
+                print(f"\n{name}\n\n{table(measured)}", flush=True)
+                for way in measured:
+                    if way.tasks:
+                        print(f"\n{way.name}, {name}\n\n{table_of_tasks(way)}", flush=True)
     except HostError as error:
         print(f"bench: {error}", file=sys.stderr)
         return 1
@@ -155,4 +104,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:] or ["near", "far"]))

@@ -10,12 +10,15 @@ What was measured goes into the table in docs/performance.md, and into docs/flee
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
 import resource
 import statistics
 import sys
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,20 +42,60 @@ class Cost:
     wall: float
     #: seconds of CPU time on the controller
     cpu: float
+    #: MiB of the controller's memory at most, of Ansible and all its processes
+    memory: float
 
 
-def deploy(inventory: Path) -> tuple[float, float]:
-    """Deploy; the seconds that took, and those of the controller's CPUs."""
+def memory_of_children() -> int:
+    """KiB that this process's children and theirs have together, shared memory counted once."""
+    parents, total = {}, 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            parents[int(folder.name)] = int(
+                (folder / "stat").read_text().rpartition(")")[2].split()[1]
+            )
+    for pid in parents:
+        above = pid
+        while above in parents and above != os.getpid():
+            above = parents[above]
+        if above == os.getpid() != pid:
+            with contextlib.suppress(OSError):
+                said = Path(f"/proc/{pid}/smaps_rollup").read_text()
+                total += int(re.search(r"^Pss: +(\d+)", said, re.MULTILINE)[1])
+    return total
+
+
+@contextlib.contextmanager
+def most_memory() -> Iterator[list[int]]:
+    """Looks, every fifth of a second, what memory_of_children() is; the most that was seen."""
+    seen, over = [0], threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.2):
+            seen[0] = max(seen[0], memory_of_children())
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        yield seen
+    finally:
+        over.set()
+        thread.join()
+
+
+def deploy(inventory: Path) -> tuple[float, float, float]:
+    """Deploy; the seconds that took, those of the controller's CPUs, and MiB of its memory."""
 
     def used() -> float:
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return children.ru_utime + children.ru_stime
 
     before = used()
-    seconds = ansible_playbook(
-        inventory, "deploy.yml", "-e", "app_serial=100%", "--forks", "16"
-    ).seconds
-    return seconds, used() - before
+    with most_memory() as memory:
+        seconds = ansible_playbook(
+            inventory, "deploy.yml", "-e", "app_serial=100%", "--forks", "16"
+        ).seconds
+    return seconds, used() - before, memory[0] / 1024
 
 
 def measure(
@@ -75,8 +118,10 @@ def measure(
             example.follow(host)
             example.set_branch("staging", revision)
         runs.append(deploy(inventory))
-    walls, cpus = zip(*runs[1:])  # the first one builds the virtualenv
-    return Cost(len(webs), statistics.median(walls), statistics.median(cpus))
+    walls, cpus, memory = zip(*runs[1:])  # the first one builds the virtualenv
+    return Cost(
+        len(webs), statistics.median(walls), statistics.median(cpus), statistics.median(memory)
+    )
 
 
 def table(costs: Sequence[Cost]) -> str:
@@ -84,10 +129,11 @@ def table(costs: Sequence[Cost]) -> str:
     one = costs[0]
     return "\n".join(
         [
-            "| hosts | wall time, s | times that of one | controller's CPU, s |",
-            "| --- | --- | --- | --- |",
+            "| hosts | wall time, s | times that of one | controller's CPU, s | its memory, MiB |",
+            "| --- | --- | --- | --- | --- |",
             *(
-                f"| {cost.hosts} | {cost.wall:.1f} | {cost.wall / one.wall:.1f} | {cost.cpu:.1f} |"
+                f"| {cost.hosts} | {cost.wall:.1f} | {cost.wall / one.wall:.1f} | {cost.cpu:.1f} "
+                f"| {cost.memory:.0f} |"
                 for cost in costs
             ),
             "",

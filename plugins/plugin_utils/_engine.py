@@ -121,6 +121,11 @@ def argument_spec(options: Mapping[str, Any] | None) -> dict[str, Any]:
     return spec
 
 
+# Read once: Ansible forks a process a task from the one that has imported this.
+FILES = engine_files()
+DIGEST = digest_of(FILES)
+
+
 class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
     """What runs steps on hosts."""
 
@@ -167,8 +172,7 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
                 f"The connection {self._connection.transport} passes no standard input to a "
                 "command, which greenroom.django needs. Use ssh, which is Ansible's default."
             )
-        files = engine_files()
-        folder = f"{ENGINES}/{digest_of(files)}"
+        folder = f"{ENGINES}/{DIGEST}"
         python = self._python(task_vars)
         answer = self._execute(
             f"test -e {folder}/engine.py || exit {MISSING}; {self._compute_environment_string()} "
@@ -176,7 +180,7 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
             request,
         )
         if answer["rc"] == MISSING:
-            archive = archive_of(files)
+            archive = archive_of(FILES)
             how = "once" if self._task.check_mode else "keep"
             arguments = [folder, hashlib.sha256(archive).hexdigest(), str(len(archive)), how, step]
             install = shlex.join(["-c", INSTALL.read_text(encoding="utf-8"), *arguments])
@@ -187,10 +191,31 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
         return result_of(step, answer)
 
     def _execute(self, command: str, data: bytes) -> dict[str, Any]:
-        answer: dict[str, Any] = self._low_level_execute_command(
-            command.strip(), sudoable=True, in_data=data
+        """Run a command on the host, with data on its standard input.
+
+        Ansible sends nothing before sudo has let it in, which costs a round trip a step. Where no
+        password is asked for, there is nothing to wait for.
+        """
+        become, command = self._connection.become, command.strip()
+        if self._needs_no_password():
+            as_root = become.build_become_command(command, self._connection._shell)
+            answer = self._low_level_execute_command(as_root, sudoable=False, in_data=data)
+            if answer["stdout"] or not become.check_missing_password(answer["stderr"].encode()):
+                return dict(answer)
+            # It has not begun; Ansible has words of its own for that.
+        return dict(self._low_level_execute_command(command, sudoable=True, in_data=data))
+
+    def _needs_no_password(self) -> bool:
+        """Whether sudo asks nobody, and so never takes what is sent for a password."""
+        become = self._connection.become
+        return bool(
+            self._connection.transport == "ssh"
+            and become
+            and become.name == "sudo"
+            and not become.get_option("become_pass")
+            and "-n" in (become.get_option("become_flags") or "").split()
+            and self.get_become_option("become_user") != self._get_remote_user()
         )
-        return answer
 
     def _python(self, task_vars: Mapping[str, Any]) -> str:
         """The host's Python, quoted for a shell: what Ansible is told to use, else python3."""

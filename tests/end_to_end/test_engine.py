@@ -170,7 +170,18 @@ def test_over_ssh(host: Host, become: list[str], pipelining: str, there: bool) -
     env = {"ANSIBLE_PIPELINING": pipelining}
     assert changed(play(host, CREATE, env=env, arguments=become)) == 1
     assert changed(play(host, CREATE, env=env, arguments=become)) == 0
-    assert PASSWORD not in play(host, STATUS, env=env, arguments=[*become, "-vvv"]).output
+    said = play(host, STATUS, env=env, arguments=[*become, "-vvv"]).output
+    assert PASSWORD not in said
+    assert ("Escalation succeeded" in said) == bool(become), "else nothing is waited for"
+
+
+@pytest.mark.parametrize("become", ["a sudo password"], indirect=True)
+def test_a_sudo_password_that_is_not_given(host: Host, become: list[str]) -> None:
+    """The step's request is sent before sudo has said no, and is no password."""
+    run = play(host, STATUS)
+    assert run.returncode != 0
+    assert "Missing sudo password" in one_line(run)
+    assert play(host, STATUS, arguments=become).returncode == 0
 
 
 @pytest.fixture(scope="module")

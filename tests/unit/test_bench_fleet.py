@@ -6,14 +6,14 @@ import xml.etree.ElementTree as ElementTree
 
 from bench_fleet import PAGE, TABLE, Cost, plot, table
 
-COSTS = [Cost(1, 4.0, 3.0), Cost(2, 5.0, 4.5), Cost(16, 22.0, 31.5)]
+COSTS = [Cost(1, 4.0, 3.0, 90.4), Cost(2, 5.0, 4.5, 100), Cost(16, 22.0, 31.5, 300)]
 
 
 def test_the_table() -> None:
     assert table(COSTS).splitlines()[2:] == [
-        "| 1 | 4.0 | 1.0 | 3.0 |",
-        "| 2 | 5.0 | 1.2 | 4.5 |",
-        "| 16 | 22.0 | 5.5 | 31.5 |",
+        "| 1 | 4.0 | 1.0 | 3.0 | 90 |",
+        "| 2 | 5.0 | 1.2 | 4.5 | 100 |",
+        "| 16 | 22.0 | 5.5 | 31.5 | 300 |",
     ]
     assert TABLE.search(PAGE.read_text()), "there is a place for it"
 
