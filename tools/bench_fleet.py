@@ -61,7 +61,7 @@ def memory_of_children() -> int:
         if above == os.getpid() != pid:
             with contextlib.suppress(OSError):
                 said = Path(f"/proc/{pid}/smaps_rollup").read_text()
-                total += int(re.search(r"^Pss: +(\d+)", said, re.MULTILINE)[1])
+                total += sum(map(int, re.findall(r"^Pss: +(\d+)", said, re.MULTILINE)))
     return total
 
 

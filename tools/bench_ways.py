@@ -167,7 +167,8 @@ class Access:
         return self.folder / "seconds.json"
 
     def peer(self, program: str, *arguments: str | Path) -> None:
-        """Run Fabric or pyinfra, which keep what they learn in a home of their own."""
+        """Run Fabric or pyinfra, which keep the host's key in a home of their own."""
+        (self.folder / ".ssh").mkdir(mode=0o700, exist_ok=True)
         environment = {**os.environ, "HOME": str(self.folder)}
         command(CACHE / "bench" / "bin" / program, *arguments, env=environment, cwd=self.folder)
 

@@ -8,7 +8,7 @@ SITE = "/srv/fabric"
 MANAGE = f"set -a; . {SITE}/env; set +a; {SITE}/venv/bin/python manage.py"
 
 
-@task  # type: ignore[misc]  # Fabric is not among the pins
+@task  # type: ignore[untyped-decorator]  # Fabric is not among the pins
 def deploy(host: Connection) -> None:
     """Pull, install what the requirements have gained, migrate, collect, restart."""
     with host.cd(f"{SITE}/tree"):
