@@ -35,15 +35,18 @@ def table(measured: Sequence[Way]) -> str:
     """The lines of the table in the docs: beside each way, that by hand over a like connection."""
     by_name = {way.name: way for way in measured}
     lines = [
-        "| way | five runs, seconds | median | times in place | controller's CPU, s |",
-        "| --- | --- | --- | --- | --- |",
+        "| way | five runs, seconds | median | times in place | "
+        "controller's CPU, s | round trips |",
+        "| --- | --- | --- | --- | --- | --- |",
     ]
     for way in sorted(measured, key=lambda way: way.name.endswith(", open")):
         base = by_name["in place, open" if way.name.endswith(", open") else "in place"]
         each = " ".join(f"{seconds:.2f}" for seconds in way.walls)
         cpu = statistics.median(way.cpus)
+        turns = f"{statistics.median(way.turns):.0f}" if way.turns else "-"
         lines.append(
-            f"| {way.name} | {each} | {way.wall:.2f} | {way.wall / base.wall:.2f} | {cpu:.2f} |"
+            f"| {way.name} | {each} | {way.wall:.2f} | {way.wall / base.wall:.2f} | {cpu:.2f} "
+            f"| {turns} |"
         )
     return "\n".join(lines)
 
@@ -66,7 +69,7 @@ def measure(host: Host, example: Example, access: Access, runs: int = RUNS) -> l
     measured = ways(access)
     for number in range(1, runs + 1):
         for way in measured:
-            way.run(host, example, f"{way.name} {number} to {access.port}")
+            way.run(host, example, f"{way.name} {number} to {access.port}", access.line)
             if way.name.startswith("Greenroom"):
                 way.note_tasks(json.loads(access.seconds.read_text()))
     access.hang_up()
@@ -85,12 +88,11 @@ def main(lines: Sequence[str]) -> int:
             prepare(host)
             host.playbook("deploy.yml")
             for name in lines:
-                address, port = host.address, 22
+                (folder / name).mkdir()
+                access = Access(host, folder / name, host.address, 22)
                 if name == "far":
                     line = stack.enter_context(Line(host.address, 22, ROUND_TRIP / 2))
-                    address, port = "127.0.0.1", line.port
-                (folder / name).mkdir()
-                access = Access(host, folder / name, address, port)
+                    access = Access(host, folder / name, "127.0.0.1", line.port, line)
                 print(f"bench: {RUNS} deploys each way, {name}", file=sys.stderr)
                 measured = measure(host, example, access)
                 print(f"\n{name}\n\n{table(measured)}", flush=True)

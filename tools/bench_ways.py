@@ -18,6 +18,7 @@ from pathlib import Path
 
 from example import ON_HOST, Example, settings
 from host import CACHE, CHECKOUT, Host, HostError, ansible_playbook, command, key
+from line import Line
 
 PEERS = CHECKOUT / "tools" / "peers"
 PINS = CHECKOUT / "requirements-bench.txt"
@@ -90,6 +91,8 @@ class Way:
     #: seconds from the command to the page, and of the controller's CPUs, of each run
     walls: list[float] = field(default_factory=list)
     cpus: list[float] = field(default_factory=list)
+    #: round trips of each run, where its line counts them
+    turns: list[int] = field(default_factory=list)
     #: Greenroom's: {task: its seconds, of each run}
     tasks: dict[str, list[float]] = field(default_factory=dict)
 
@@ -98,13 +101,16 @@ class Way:
         """The median."""
         return statistics.median(self.walls)
 
-    def run(self, host: Host, example: Example, text: str) -> None:
-        """Change a line, deploy it, and wait for the page that has it."""
-        line = f'VERSION = "v1"\nVERSION_NAME = "{text}"\n'
-        example.commit({"playbill/__init__.py": line}, text)
+    def run(self, host: Host, example: Example, text: str, line: Line | None = None) -> None:
+        """Change a line of the app, deploy it, and wait for the page that has it."""
+        code = f'VERSION = "v1"\nVERSION_NAME = "{text}"\n'
+        example.commit({"playbill/__init__.py": code}, text)
         self.prepare()
+        turns = line.turns if line else 0
         started, used = time.monotonic(), cpu_of_children()
         self.deploy()
+        if line:
+            self.turns.append(line.turns - turns)
         until_served(host, self.site, text)
         self.walls.append(time.monotonic() - started)
         self.cpus.append(cpu_of_children() - used)
@@ -127,6 +133,7 @@ class Access:
     folder: Path
     address: str
     port: int
+    line: Line | None = None
 
     @property
     def options(self) -> list[str]:

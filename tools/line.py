@@ -24,7 +24,11 @@ class Line:
     delay: float
     #: where it listens, on 127.0.0.1
     port: int = 0
+    #: how often the near side has sent something after it was sent something: about the round
+    #: trips, whatever the machine's load is
+    turns: int = 0
 
+    _answered: bool = False
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _thread: threading.Thread | None = None
 
@@ -53,11 +57,21 @@ class Line:
         """One connection. Its first packets take a round trip as well."""
         await asyncio.sleep(2 * self.delay)
         far, there = await asyncio.open_connection(self.address, self.target_port)
-        await asyncio.gather(self._pass_on(near, there), self._pass_on(far, back))
+        self.turns += 1  # that of the handshake
+        await asyncio.gather(self._pass_on(near, there, True), self._pass_on(far, back, False))
 
-    async def _pass_on(self, source: asyncio.StreamReader, to: asyncio.StreamWriter) -> None:
+    async def _pass_on(
+        self, source: asyncio.StreamReader, to: asyncio.StreamWriter, is_question: bool
+    ) -> None:
         """One direction, until its end."""
         with contextlib.suppress(ConnectionError):
             while chunk := await source.read(65536):
-                self._loop.call_later(self.delay, to.write, chunk)
+                if is_question and self._answered:
+                    self.turns += 1
+                    self._answered = False
+                self._loop.call_later(self.delay, self._arrive, to, chunk, is_question)
         self._loop.call_later(self.delay, to.close)
+
+    def _arrive(self, to: asyncio.StreamWriter, chunk: bytes, is_question: bool) -> None:
+        to.write(chunk)
+        self._answered = not is_question or self._answered
