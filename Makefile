@@ -3,7 +3,7 @@
 
 venv := .venv/bin
 # Those unit tests in which Ansible has a part: its plugins, its templates, its programs, its way of calling a module.
-with_ansible := $(addprefix tests/unit/, plugins/action plugins/callback plugins/filter plugins/plugin_utils/test_settings.py \
+with_ansible := $(addprefix tests/unit/, plugins/action plugins/callback plugins/filter plugins/plugin_utils/settings \
     plugins/plugin_utils/test_engine.py \
     roles test_demo.py test_secrets.py)
 

@@ -14,11 +14,12 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.greenroom.django.plugins.filter.environment import (
     local_settings_template,
 )
-from ansible_collections.greenroom.django.plugins.plugin_utils._settings import (
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings import NAMES, problems
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.files import (
     HOOKS,
-    NAMES,
     problem_of_template,
-    problems,
+)
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.inventory import (
     problems_of_balancer,
     problems_of_database,
     problems_of_push,

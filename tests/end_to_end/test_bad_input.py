@@ -106,7 +106,6 @@ WRONG: dict[str, list[Any]] = {
     "app_web_server": ["lighttpd", "Apache"],
     "web_server_serve_static": ["perhaps"],
     "web_server_client_max_body_size": ["20 m", "much", "-1"],
-    "nginx_extra": ["return 410;"],
     "gunicorn_workers": ["some"],
     "checkout_known_hosts": ["example.org ssh-ed25519 AAAA"],
 }

@@ -1,0 +1,145 @@
+# PRIVATE to the collection: a rule for each setting that an argument spec does not say enough of.
+from __future__ import annotations
+
+from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import (
+    Check,
+    between,
+    is_boolean,
+    is_command,
+    is_dotted_name,
+    is_host,
+    is_inside,
+    is_python_file,
+    is_repository,
+    is_rev,
+    is_url_path,
+    matches,
+    matches_text,
+    one_of,
+    or_empty,
+)
+
+# systemd would pass over another with no more than a warning, and have no limit.
+_MEMORY = (
+    "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
+    matches_text(r"infinity|[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%"),
+)
+
+# Setting: what it should be in words, and whether a value is that.
+RULES: dict[str, tuple[str, Check]] = {
+    "app_name": (
+        "up to 24 lower-case letters, digits and hyphens, starting with a letter",
+        matches(r"[a-z][a-z0-9-]{0,23}"),
+    ),
+    "app_repository": (
+        "git@host:path, ssh://…, https://… without a password in it, or an absolute path on the "
+        "host",
+        is_repository,
+    ),
+    "app_port": ("the number of a port, 1 to 65535", between(1, 65535)),
+    "app_branch": ("the name of a branch or bookmark", is_rev),
+    "rev": (
+        "the name of a branch, bookmark, tag or commit, or the number of a release",
+        or_empty(is_rev),
+    ),
+    "merge": ("the name of a branch or bookmark", is_rev),
+    "checkout_controller_repository": (
+        "git@host:path, ssh://…, https://… without a password in it, an absolute path on this "
+        "machine, or empty",
+        or_empty(is_repository),
+    ),
+    "wait": ("a number of seconds, 0 to 86400", between(0, 86400)),
+    "gate": ("open, or not set", one_of("open")),
+    "app_functional_tests": (
+        "a command, with its quotes in pairs, or empty",
+        or_empty(is_command),
+    ),
+    # Less than the lock lasts without a sign of life, so that nobody else deploys meanwhile.
+    "app_functional_tests_timeout": ("a number of seconds, 1 to 3500", between(1, 3500)),
+    "app_url": (
+        "https://… or http://…, without a path, or empty",
+        or_empty(matches(r"https?://[A-Za-z0-9.:\[\]-]+")),
+    ),
+    "app_manage": (
+        "a path inside the tree that ends in .py",
+        is_python_file,
+    ),
+    "app_settings_module": ("a dotted name of a module, or empty", or_empty(is_dotted_name)),
+    "app_local_settings": (
+        "a path inside the tree that ends in .py, or empty",
+        or_empty(is_python_file),
+    ),
+    "app_wsgi": (
+        "module:callable, or empty",
+        or_empty(matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\(\))?")),
+    ),
+    "app_requirements": ("a path inside the tree, or empty", or_empty(is_inside)),
+    "app_python": ("the name or path of a Python", matches(r"(/[A-Za-z0-9._/-]+/)?python[0-9.]*")),
+    "app_gunicorn": (
+        "a requirement on gunicorn, such as gunicorn==23.0.0",
+        matches(r"gunicorn([=<>~!]=?\w[\w.,=<>~!*]*)?"),
+    ),
+    "app_static_url": ("a path that begins and ends with a slash", is_url_path),
+    "app_media_url": ("a path that begins and ends with a slash", is_url_path),
+    "app_media_path": (
+        "one of app_shared_paths that ends in a slash, or empty",
+        or_empty(lambda v: is_inside(v) and str(v).endswith("/")),
+    ),
+    "app_health_path": ("a path that begins with a slash", matches(r"/[!-~]*")),
+    "app_health_status": ("an HTTP status, 200 to 599", between(200, 599)),
+    "app_health_timeout": ("a number of seconds, 1 at least", between(1)),
+    "app_build_timeout": ("a number of seconds, 1 at least", between(1)),
+    "app_migrate_timeout": ("a number of seconds, 1 at least", between(1)),
+    "migrations": ("auto, keep or reverse", one_of("auto", "keep", "reverse")),
+    "migration": (
+        "a migration to go to, such as shows.0007 or shows.zero",
+        or_empty(matches(r"[A-Za-z_]\w*\.\w+")),
+    ),
+    "allow_database_ahead": ("yes or no", is_boolean),
+    "allow_backwards_incompatible": ("yes or no", is_boolean),
+    "push_branch": ("the name of a branch or bookmark", is_rev),
+    "push_max_size": ("a number of MiB, 1 at least", between(1)),
+    "push_timeout": ("a number of seconds, 1 at least", between(1)),
+    "app_serial": (
+        "how many hosts take the stage at once: a number, 1 at least, or 1% to 100%",
+        matches_text(r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"),
+    ),
+    "app_keep_releases": ("2 or more", between(2)),
+    "app_keep_snapshots": ("1 or more", between(1)),
+    "app_keep_snapshots_days": ("1 or more", between(1)),
+    "app_backup_at": (
+        "a time as in OnCalendar of systemd.time(7), such as daily or *-*-* 03:30:00, or empty",
+        matches(r"[A-Za-z0-9 *.,:/~_+-]{0,100}"),
+    ),
+    "app_free_space": ("a number of MiB, 0 at least", between(0)),
+    "app_free_inodes": ("a number, 0 at least", between(0)),
+    "app_source_control": (in_words(SOURCES), one_of(*SOURCES)),
+    "app_service_manager": (in_words(MANAGERS), one_of(*MANAGERS)),
+    "app_web_server": (in_words(WEB_SERVERS), one_of(*WEB_SERVERS)),
+    "web_server_client_max_body_size": (
+        "a number of bytes, or such as 512k, 20m or 1g",
+        matches_text(r"[0-9]{1,12}[kKmMgG]?"),
+    ),
+    "gunicorn_memory_max": _MEMORY,
+    "app_build_memory_max": _MEMORY,
+    "web_server_connections_per_address": ("a number, 0 at least", between(0)),
+    "balancer_connections_per_address": ("a number, 0 at least", between(0)),
+}
+
+# The same for each item of a list.
+RULES_OF_ITEMS: dict[str, tuple[str, Check]] = {
+    "app_domains": ("names of hosts", is_host),
+    "app_shared_paths": ("paths inside the tree", is_inside),
+    "app_databases": ("names of databases in the settings", matches(r"[A-Za-z_]\w*")),
+    "app_system_packages": ("names of Debian packages", matches(r"[a-z0-9][a-z0-9+.:-]+")),
+    "push_keys": (
+        "public keys, each as in ~/.ssh/id_ed25519.pub",
+        matches(r"(ssh|ecdsa|sk)-[a-z0-9@.-]+ [A-Za-z0-9+/]+=*( [^\x00-\x1f]*)?"),
+    ),
+    "app_commands_before_collectstatic": ("commands, with their quotes in pairs", is_command),
+    "app_commands_after_collectstatic": ("commands, with their quotes in pairs", is_command),
+}
