@@ -290,6 +290,16 @@ def line_of(message: Any) -> str:
     return " ".join(re.sub(r"^\?: ", "", str(message)).split())
 
 
+def refuse_a_database_that_is_none(alias: str, engine: str) -> None:
+    """Where the settings name no engine, Django takes one that fails at the first question."""
+    if engine == "django.db.backends.dummy":
+        raise RefusalError(
+            f"app_databases names {alias!r}, and DATABASES of the settings has no engine for it. "
+            "An app without a database wants app_databases: []. One whose settings take it from a "
+            "variable, such as DATABASE_URL, wants that in app_env."
+        )
+
+
 def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, Any]:
     """Which migrations wait, database after database, and which files the release has.
 
@@ -305,6 +315,7 @@ def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, An
                 f"app_databases names {alias!r}; the settings have "
                 f"{', '.join(sorted(connections))}."
             )
+        refuse_a_database_that_is_none(alias, connections[alias].settings_dict["ENGINE"])
         executor = MigrationExecutor(connections[alias])
         loader = executor.loader
         for (app, name), migration in loader.disk_migrations.items():

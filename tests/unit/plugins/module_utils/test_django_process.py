@@ -438,6 +438,18 @@ def test_a_database_that_the_settings_do_not_have(release: Release) -> None:
     )
 
 
+@pytest.mark.parametrize("databases", ["{}", '{"default": {}}', '{"default": {"ENGINE": ""}}'])
+def test_an_app_without_a_database(release: Release, databases: str) -> None:
+    apps = 'INSTALLED_APPS = ["django.contrib.staticfiles"]\n'
+    release.write("project/settings.py", f"{SETTINGS}{apps}DATABASES = {databases}\n")
+    assert release.refused("collectstatic", "check", "migrate").startswith(
+        "app_databases names 'default', and DATABASES of the settings has no engine for it. An app "
+        "without a database wants app_databases: []."
+    )
+    answer = release.do("collectstatic", "check", "migrate", databases=())
+    assert answer["done"] == ["collectstatic", "check", "migrate"]
+
+
 def test_no_wsgi_application_is_djangos_own(release: Release) -> None:
     release.write("project/settings.py", SETTINGS + "WSGI_APPLICATION = None\n")
     assert release.do("check")["wsgi"] == "django.core.wsgi:get_wsgi_application()"
