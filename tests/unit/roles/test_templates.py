@@ -17,7 +17,7 @@ from ansible.template import Templar
 from ansible_collections.greenroom.django.plugins.filter.environment import python
 from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
 
-from tests.unit.roles.project import ROLES, ROOT, of_role
+from tests.unit.roles.project import ROLES, ROOT, of_role, options_of_role
 
 try:
     from ansible.template import trust_as_template
@@ -809,3 +809,18 @@ def test_how_to_push_is_said() -> None:
     assert render("push/how_to_push.j2", app_source_control="hg", push_branch="default") == (
         "To deploy: hg push ssh://blog-push@web1/blog\n"
     )
+
+
+NUMBERS = {
+    name: option["default"]
+    for role in ROLES
+    for name, option in options_of_role(role).items()
+    if option["type"] == "int"
+}
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_number_that_comes_as_text_is_the_same(path: str) -> None:
+    """From the command line (-e gunicorn_drain=1) all come so, and a text times two is no sum."""
+    as_text = {name: str(number) for name, number in NUMBERS.items()}
+    assert render(path, **as_text) == render(path)
