@@ -7,6 +7,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ansible import context
 from ansible.errors import AnsibleError
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
@@ -23,6 +24,17 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.invento
     problems_of_balancer,
     problems_of_database,
     problems_of_push,
+)
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.names import (
+    names_of_roles,
+    own_names,
+    problems_of_names,
+    problems_of_typed,
+)
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.words import (
+    WORDS,
+    playbooks_of,
+    problems_of_words,
 )
 
 ROLES = Path(__file__).parents[2] / "roles"
@@ -127,6 +139,17 @@ def of_words(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
     return [f"database is {str(database)!r}; rollback.yml knows restore alone: -e database=restore"]
 
 
+def of_names(defined: dict[str, Any], typed: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """Names that are near one that means something, and words that this playbook does not take."""
+    names = {name for name in defined if isinstance(name, str)} - typed.keys()
+    own = {*names_of_roles(), *WORDS}
+    if typed.keys() - {*settings, *WORDS} or problems_of_names(names, settings, own):
+        own |= own_names()  # which reads all tasks, and mostly is not needed
+    found = problems_of_names(names, settings, own)
+    found += problems_of_typed(typed, settings, WORDS, own)
+    return found + problems_of_words(typed, playbooks_of(context.CLIARGS.get("args") or ()))
+
+
 def of_template(settings: dict[str, Any], said: str) -> str:
     """What is wrong with the template of the local settings."""
     template = str(settings.get("app_local_settings_template", ""))
@@ -147,7 +170,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         super().run(tmp, task_vars)
         options = options_of_roles()
         settings, unreadable = {}, []
-        for name in [*NAMES, *options, LOCAL_SETTINGS]:
+        for name in dict.fromkeys([*NAMES, *options, LOCAL_SETTINGS]):
             if task_vars and name in task_vars:
                 try:
                     settings[name] = self._templar.template(task_vars[name])
@@ -164,6 +187,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         found += of_hooks(settings, self._loader)
         typed = load_extra_vars(self._loader)
         found += of_the_gate(settings, typed) + of_words(settings, typed)
+        found += of_names(task_vars or {}, typed, options)
         if found:
             return {
                 "failed": True,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -24,11 +25,11 @@ def dump_environment(variables: Mapping[str, str]) -> str:
 
     Raises GreenroomError, without the value, for what an environment cannot hold.
     """
+    problems = environment_problems(variables)
+    if problems:
+        raise GreenroomError(problems[0])
     lines = []
     for name, value in sorted(variables.items()):
-        problem = environment_problem(name, value)
-        if problem:
-            raise GreenroomError(problem)
         lines.append('{}="{}"\n'.format(name, _SPECIAL.sub(r"\\\1", value)))
     return "".join(lines)
 
@@ -86,6 +87,34 @@ def passwords_in(text: str) -> set[str]:
     return passwords
 
 
+# Linux starts no program with more: of one variable (MAX_ARG_STRLEN, with the zero at its end), and
+# of all together, which get a quarter of the stack's 8 MiB; some of it is for arguments.
+LONGEST = 128 * 1024 - 1
+LARGEST = 2 * 1024 * 1024 - 256 * 1024
+
+
+def environment_problems(variables: Mapping[Any, Any]) -> list[str]:
+    """What is wrong with the variables, a sentence each without any value."""
+    found = [environment_problem(name, value) for name, value in variables.items()]
+    problems = [problem for problem in found if problem]
+    sizes = {name: _size(name, value) for name, value in variables.items()}
+    if not problems and sum(sizes.values()) > LARGEST:
+        name = max(sizes, key=lambda name: sizes[name])
+        problems.append(
+            f"app_env has {sum(sizes.values())} bytes, the most of them in {name}; Linux starts no "
+            f"program with more than {LARGEST}. {_ELSEWHERE}"
+        )
+    return problems
+
+
+_ELSEWHERE = "What is large belongs in a file, whose path a variable names."
+
+
+def _size(name: object, value: object) -> int:
+    """What a variable takes in an environment, with the pointer to it."""
+    return len(f"{name}={value}".encode("utf-8", "surrogatepass")) + 1 + 8
+
+
 def environment_problem(name: object, value: object) -> str | None:
     """What is wrong with one variable, in a sentence without the value; None if nothing is."""
     if not isinstance(name, str) or not NAME.match(name):
@@ -102,4 +131,10 @@ def environment_problem(name: object, value: object) -> str | None:
     # systemd drops such a variable with no more than a warning in its log.
     if re.search("[\ud800-\udfff]", value):
         return f"app_env.{name} holds half of a surrogate pair, which is no text in UTF-8."
+    size = len(f"{name}={value}".encode())
+    if size > LONGEST:
+        return (
+            f"app_env.{name} has {size} bytes with its name; Linux starts no program with more "
+            f"than {LONGEST} in one variable. {_ELSEWHERE}"
+        )
     return None

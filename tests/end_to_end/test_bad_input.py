@@ -17,6 +17,8 @@ import pytest
 from example import Example, settings
 from host import Host, PlaybookRun, ansible_playbook
 
+from tests.unit.plugins.plugin_utils.test_calendar import BAD, GOOD
+
 #: in every value that is a secret, so that it can be looked for in an output
 SECRET = "correct-horse-battery"
 PLAYBOOKS = ["site.yml", "deploy.yml", "rollback.yml", "status.yml"]
@@ -52,7 +54,19 @@ def without(values: list[str], fine: str) -> list[str]:
 #: setting: values that it must not have
 WRONG: dict[str, list[Any]] = {
     "app_name": [*HOSTILE, "", "Playbill", "1playbill", "play_bill", "play.service", "p" * 25],
-    "app_branch": [*HOSTILE, "a..b", "a//b", "a@{1}", "a/", "a.lock", "a:b", "a~1", "a^"],
+    "app_branch": [
+        True,
+        1.10,
+        *HOSTILE,
+        "a..b",
+        "a//b",
+        "a@{1}",
+        "a/",
+        "a.lock",
+        "a:b",
+        "a~1",
+        "a^",
+    ],
     "rev": [*HOSTILE, "a..b", "HEAD:manage.py", "v1^{tree}"],
     "merge": [*HOSTILE, "", "a..b", "a:b", "+a", "--upload-pack=id"],
     "checkout_controller_repository": [*HOSTILE, "playbill.git", "ext::sh -c id"],
@@ -102,21 +116,40 @@ WRONG: dict[str, list[Any]] = {
     "app_domains": ["www.example.com", {"www": "example.com"}],
     "app_shared_paths": ["media/"],
     "app_hooks": ["hook.yml", ["hook.yml"]],
-    "app_port": ["http"],
+    "app_port": ["http", "0120", "1:20"],
     "app_web_server": ["lighttpd", "Apache"],
     "web_server_serve_static": ["perhaps"],
     "web_server_client_max_body_size": ["20 m", "much", "-1"],
-    "gunicorn_workers": ["some"],
+    "gunicorn_workers": ["some", -4, 0],
+    "gunicorn_open_files": [-1, 12],
+    "gunicorn_memory_max": [512],
+    "web_server_user": ["root", "www data"],
+    "app_backup_at": ["whenever", "25:00", "every day"],
     "checkout_known_hosts": ["example.org ssh-ed25519 AAAA"],
 }
 
 #: the same for what is in a list
 WRONG_ITEMS: dict[str, list[str]] = {
-    "app_domains": [*HOSTILE[:-1], "a{b", "example.org/", "http://example.org"],
+    "gunicorn_writable_paths": ["/etc", "/", "/usr/local/lib", "var/lib/x", "/var/lib/a b"],
+    "app_domains": [*HOSTILE[:-1], "a..b", "a{b", "example.org/", "http://example.org"],
     "app_shared_paths": [*HOSTILE, "/etc", "..", ".", "media/../../x/"],
     "app_databases": [*without(HOSTILE, "pláybill"), "default;"],
     "app_system_packages": [*HOSTILE, "-o=x", "libpq5 nano"],
 }
+
+GOOD_ITEMS = {"app_shared_paths": "media/", "gunicorn_writable_paths": "/var/lib/good"}
+
+#: what is wrong in another way than by its value alone
+WRONG_OTHERWISE: list[tuple[dict[str, Any], str]] = [
+    ({"app_domains": ["a.example", "A.example"]}, "app_domains has 'a.example' twice"),
+    ({"app_static_url": "/media/"}, "app_static_url is '/media/' and app_media_url is '/media/'"),
+    ({"app_commands_after_collectstatic": [None]}, "app_commands_after_collectstatic has 'None'"),
+    (
+        {"app_healt_path": "/health/"},
+        "app_healt_path is not a setting; did you mean app_health_path",
+    ),
+    ({"backup_at": "daily"}, "backup_at is not a setting; did you mean app_backup_at?"),
+]
 
 #: settings that hold a secret, and what the message says instead of it
 WRONG_SECRETS: list[tuple[dict[str, Any], str]] = [
@@ -128,6 +161,8 @@ WRONG_SECRETS: list[tuple[dict[str, Any], str]] = [
     ({"app_env": {"KEY": {"in": SECRET}}}, "app_env.KEY is of type dict; it should be a string"),
     ({"app_env": {"MY KEY": SECRET}}, "app_env has a variable named 'MY KEY'"),
     ({"app_env": {"KEY": f"{SECRET}\x00"}}, "app_env.KEY holds a "),
+    ({"app_env": {"KEY": SECRET * 10_000}}, "app_env.KEY has 210004 bytes with its name; Linux"),
+    ({"checkout_token": f"{SECRET}\n"}, "checkout_token has a line end or another control char"),
     ({"checkout_token": [SECRET]}, "checkout_token is of type list; it should be a string"),
     (
         {"app_repository": f"https://me:{SECRET}@example.org/x.git"},
@@ -144,7 +179,7 @@ def cases() -> list[Case]:
     for name, values in WRONG.items():
         found += [({name: value}, f"{name} is {str(value)!r}; it should be ") for value in values]
     for name, items in WRONG_ITEMS.items():
-        good = "media/" if name == "app_shared_paths" else "good"
+        good = GOOD_ITEMS.get(name, "good")
         found += [
             ({name: [good, item]}, f"{name} has {item!r}; it should be a list of ")
             for item in items
@@ -155,7 +190,7 @@ def cases() -> list[Case]:
     found.append(
         ({"app_hooks": {"whenever": __file__}}, "app_hooks has 'whenever'; the moments are ")
     )
-    return found + WRONG_SECRETS
+    return found + WRONG_OTHERWISE + WRONG_SECRETS
 
 
 def packed(cases: list[Case]) -> dict[str, list[Case]]:
@@ -264,6 +299,22 @@ def test_right_settings_are_not_refused(tmp_path: Path) -> None:
     )
     run = ansible_playbook(path, "deploy.yml", check=False)
     assert run.recap["right"]["unreachable"] == 1
+
+
+def test_variables_of_the_command_line_that_nobody_asked_for(tmp_path: Path) -> None:
+    path = inventory(
+        tmp_path / "staging", {"web": {**settings("localhost"), "ansible_host": "192.0.2.1"}}
+    )
+    typed = ("app_home=/etc", "release_number=99", "revv=x", "ticket=42", "drop_replaced=true")
+    words = [word for item in typed for word in ("-e", item)]
+    run = ansible_playbook(path, "deploy.yml", *words, check=False)
+    assert [line[:20] for line in run.stdout.splitlines() if line[:2] == "- "] == [
+        "- app_home (-e) is n",
+        "- release_number (-e",
+        "- revv (-e) is neith",
+        "- drop_replaced is '",
+    ]
+    assert "did you mean rev?" in run.stdout
 
 
 def test_the_message_is_all_that_is_shown(tmp_path: Path) -> None:
@@ -542,6 +593,23 @@ def test_a_host_of_another_kind(
             in run.stdout
         )
     assert run.recap[serving.container]["changed"] == 0
+
+
+def test_the_controller_judges_times_as_systemd_does(serving: Host) -> None:
+    one = 'if systemd-analyze calendar "$at" >/dev/null 2>&1; then echo "$at"; fi'
+    tried = "".join(f"{at}\n" for at in [*GOOD, *BAD])
+    taken = serving.run(["sh", "-c", f"while read -r at; do {one}; done"], stdin=tried)
+    assert taken.stdout.splitlines() == GOOD
+
+
+def test_settings_without_a_database(serving: Host, playbill: Example) -> None:
+    playbill.set_branch("staging", "v2")
+    own = playbill.git("show", "staging:playbill/settings.py")
+    playbill.commit({"playbill/settings.py": f"{own}\nDATABASES = {{}}\n"})
+    run = serving.playbook("deploy.yml", check=False)
+    assert "An app without a database wants app_databases: []." in run.stdout
+    assert "Traceback" not in run.output
+    assert 'name="playbill-release" content="1"' in serving.get("/").text
 
 
 def test_the_next_deploy_just_works(serving: Host, playbill: Example) -> None:

@@ -4,17 +4,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils._environment import (
-    environment_problem,
-    kind_of,
-)
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.argument_specs import (
     problems_of_types,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import (
-    is_inside,
     is_list,
     shown,
+    trap,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.combinations import (
     problems_of_addresses_for_hg,
@@ -23,10 +19,14 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.combina
     problems_of_merge,
     problems_of_mod_wsgi,
 )
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.environment import (
+    problems_of_environment,
+)
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.files import (
     problems_of_hooks,
     problems_of_local_settings,
     problems_of_shared_paths,
+    problems_of_writable_paths,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.pages import (
     problems_of_pages,
@@ -35,20 +35,24 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.rules i
     RULES,
     RULES_OF_ITEMS,
 )
-from ansible_collections.greenroom.django.plugins.plugin_utils._settings.words import (
-    problems_of_words,
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.site import (
+    problems_of_domains,
+    problems_of_media,
+    problems_of_user,
 )
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.words import OPTIONS
 
 # All that problems() looks at.
 NAMES = [
     *RULES,
     *RULES_OF_ITEMS,
+    *OPTIONS,
     "app_env",
     "app_environment",
     "app_hooks",
     "inventory_dir",
     "release_action",
-    "gunicorn_open_files",
+    "web_server_serve_static",
 ]
 
 
@@ -60,7 +64,9 @@ def problems(
     A sentence has the setting's name, what it is and what it should be; of a secret, never a value.
     ``options`` are those of the roles' argument specs: what is required, types and choices.
     """
-    mistyped = problems_of_types(settings, options or {})
+    # checkout_rev is what rev or app_branch is, of which each is looked at itself.
+    settings = {name: value for name, value in settings.items() if name != "checkout_rev"}
+    mistyped = problems_of_types(settings, {**OPTIONS, **(options or {})})
     settings = {name: value for name, value in settings.items() if name not in mistyped}
     found = list(mistyped.values())
     for name, (should, is_right) in RULES.items():
@@ -75,25 +81,21 @@ def problems(
         if wrong:
             found.append(
                 f"{name} has {', '.join(shown(item) for item in wrong)}; "
-                f"it should be a list of {should}."
+                f"it should be a list of {should}.{trap(wrong)}"
             )
     if settings.get("push_keys") == []:
         found.append(
             "push_keys is empty, and you have no key of your own in ~/.ssh; it should be a list of "
             f"{RULES_OF_ITEMS['push_keys'][0]}."
         )
-    if settings.get("app_domains") == []:
-        found.append("app_domains is empty; it should have the site's names, the main one first.")
-    found += problems_of_shared_paths(settings)
-    media = settings.get("app_media_path")
-    if media and is_inside(media) and media not in settings.get("app_shared_paths", [media]):
-        found.append(
-            f"app_media_path is {media!r}; it should be one of app_shared_paths, or empty."
-        )
     return (
         found
+        + problems_of_domains(settings)
+        + problems_of_shared_paths(settings)
+        + problems_of_user(settings)
+        + problems_of_media(settings)
+        + problems_of_writable_paths(settings)
         + problems_of_addresses_for_hg(settings)
-        + problems_of_words(settings)
         + problems_of_merge(settings)
         + problems_of_cron(settings)
         + problems_of_mod_wsgi(settings)
@@ -103,16 +105,3 @@ def problems(
         + problems_of_environment(settings.get("app_env", {}))
         + problems_of_hooks(settings.get("app_hooks", {}), settings.get("inventory_dir"))
     )
-
-
-def problems_of_environment(variables: Any) -> list[str]:
-    if not isinstance(variables, Mapping):
-        return [
-            f"app_env is of type {kind_of(variables)}; "
-            "it should be a dictionary of names and strings."
-        ]
-    return [
-        problem
-        for name, value in variables.items()
-        if (problem := environment_problem(name, value))
-    ]

@@ -1,10 +1,12 @@
 # PRIVATE to the collection: what a value of a setting can be asked.
 from __future__ import annotations
 
+import datetime
+import ipaddress
 import posixpath
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ansible.module_utils.parsing.convert_bool import BOOLEANS_FALSE, BOOLEANS_TRUE
@@ -50,8 +52,14 @@ def is_repository(value: Any) -> bool:
 def is_inside(value: Any) -> bool:
     """A path that stays in the tree: relative, no way up, of characters that need no quoting."""
     text = str(value)
-    return bool(re.fullmatch(r"[A-Za-z0-9._@+/-]+", text)) and not (
-        text.startswith(("/", "-")) or ".." in text.split("/") or posixpath.normpath(text) == "."
+    return (
+        value is not None
+        and bool(re.fullmatch(r"[A-Za-z0-9._@+/-]+", text))
+        and not (
+            text.startswith(("/", "-"))
+            or ".." in text.split("/")
+            or posixpath.normpath(text) == "."
+        )
     )
 
 
@@ -66,7 +74,7 @@ def or_empty(check: Check) -> Check:
 def between(least: int, most: int = 2**31) -> Check:
     """Whether a value is a whole number in that range; from the command line it comes as text."""
     return lambda value: (
-        bool(re.fullmatch(r"[0-9]{1,9}", str(value))) and least <= int(value) <= most
+        bool(re.fullmatch(r"0|[1-9][0-9]{0,8}", str(value))) and least <= int(value) <= most
     )
 
 
@@ -82,14 +90,100 @@ def is_boolean(value: Any) -> bool:
 def is_command(value: Any) -> bool:
     """What can be split into words as a shell would."""
     try:
-        return bool(shlex.split(str(value)))
+        return isinstance(value, str) and bool(shlex.split(value))
     except ValueError:
         return False
 
 
-is_host = matches(r"(\*?\.)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9a-fA-F:]+\]")
+def is_domain(value: Any) -> bool:
+    """A name of DNS, one with all that are below it (*.name or .name), or an IP address."""
+    text = value if isinstance(value, str) else ""
+    name = re.sub(r"^\*?\.", "", text)
+    labels = name.split(".")
+    if text.startswith("[") or all(label.isdigit() for label in labels):
+        return is_address(text[1:-1] if text[:1] + text[-1:] == "[]" and ":" in text else text)
+    label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+    return len(name) <= 253 and all(re.fullmatch(label, part) for part in labels)
+
+
+def is_address(value: str) -> bool:
+    """An IP address that means the same on every machine."""
+    try:
+        ipaddress.ip_address(value)
+    except ValueError:
+        return False
+    return "%" not in value  # of one network card, and so of one host
+
+
+# What the app's service hides or has of its own, and what belongs to the system: at or below these.
+_OF_SYSTEM = re.compile(
+    r"/(bin|boot|dev|etc|home|lib(32|64|x32)?|proc|root|run/(systemd|user)|sbin|sys|tmp|usr"
+    r"|var/(lib/(apt|dpkg|systemd)|spool/cron|tmp))(/.*)?"
+)
+# These have folders of apps below them, and are everybody's themselves.
+_OF_ALL = re.compile(r"/(|media|mnt|opt|run|srv|var(/(cache|lib|log|opt|spool))?)")
+
+
+def is_one_line(value: Any) -> bool:
+    """Without a line end, which would begin another setting, and other control characters."""
+    return not re.search("[\0-\x1f\x7f-\x9f\u2028\u2029]", str(value))
+
+
+def is_folder_of_an_app(value: Any) -> bool:
+    """A whole path that systemd reads as one, of a folder that an app may write to."""
+    return (
+        isinstance(value, str)
+        and bool(re.fullmatch(r"/(?!/)[A-Za-z0-9._@+/-]+", value))
+        and ".." not in value.split("/")
+        and not _OF_SYSTEM.fullmatch(normalized := posixpath.normpath(value))
+        and not _OF_ALL.fullmatch(normalized)
+    )
+
+
+def is_memory(value: Any) -> bool:
+    """What systemd takes for MemoryMax=, of some MiB at least: 512 alone would be bytes."""
+    text = str(value)
+    if re.fullmatch(r"infinity|[1-9][0-9]?%|100%", text):
+        return True
+    found = re.fullmatch(r"([1-9][0-9]{0,15}(?:\.[0-9]+)?)([KMGT]?)", text)
+    if not found:
+        return False
+    number, unit = found.groups()
+    return 2**23 <= float(number) * 2.0 ** (10 * " KMGT".index(unit or " ")) < 2**63
+
+
+def is_user(value: Any) -> bool:
+    """The name of a user of the system, and not the superuser."""
+    return bool(re.fullmatch(r"[a-z_][a-z0-9_-]{0,31}", str(value))) and value != "root"
+
+
+def is_host_key(value: Any) -> bool:
+    """Lines of known_hosts, and comments."""
+    key = r"(@(cert-authority|revoked) )?[^\s#@]\S* [a-z0-9@.-]+ [A-Za-z0-9+/]+=*( .*)?|#.*|"
+    lines = value.splitlines() if isinstance(value, str) else []
+    return any(lines) and all(re.fullmatch(key, line) and is_one_line(line) for line in lines)
+
+
 is_url_path = matches(r"/((?!\.{1,2}/)[A-Za-z0-9._~-]+/)+")
 is_dotted_name = matches(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+# What YAML makes of words and numbers that were meant as texts.
+_TRAPS: dict[type, str] = {
+    bool: "YAML reads yes, no, on, off, true and false as a truth value",
+    float: "YAML reads it as a number, and drops zeros at its end",
+    datetime.date: "YAML reads it as a date",
+    type(None): "YAML reads null, ~ and nothing as no value",
+}
+
+
+def trap(values: Iterable[Any]) -> str:
+    """What YAML has made of one of these, which were meant as texts; empty where it did nothing."""
+    for value in values:
+        for kind, why in _TRAPS.items():
+            if isinstance(value, kind):
+                cure = "leave it out, or give it one" if value is None else "put it in quotes"
+                return f" ({why}: {cure}.)"
+    return ""
 
 
 def is_list(value: Any) -> bool:

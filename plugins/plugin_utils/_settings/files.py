@@ -104,3 +104,15 @@ def problems_of_hooks(hooks: Mapping[str, str], folder: str | None) -> list[str]
         for name, path in hooks.items()
         if folder is not None and not os.path.isfile(os.path.join(folder, str(path)))
     ]
+
+
+def problems_of_writable_paths(settings: Mapping[str, Any]) -> list[str]:
+    """The app's own releases and virtualenvs are root's; shared/ it can write to anyway."""
+    home = f"/srv/{settings.get('app_name')}"
+    paths = settings.get("gunicorn_writable_paths", [])
+    return [
+        f"gunicorn_writable_paths has {str(path)!r}, in {home}, where releases are; the app can "
+        "write to what app_shared_paths names."
+        for path in (paths if is_list(paths) else [])
+        if f"{posixpath.normpath(str(path))}/".startswith(f"{home}/")
+    ]

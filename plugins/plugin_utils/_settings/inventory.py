@@ -1,9 +1,10 @@
 # PRIVATE to the collection: whether the inventory has the hosts that the settings need.
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Mapping, Sequence
+
+from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import is_address
 
 # What PostgreSQL, or its package, has for itself.
 _OF_POSTGRESQL = ("postgres", "postgresql", "template0", "template1", "public", "none")
@@ -88,13 +89,5 @@ def _problems_of_addresses(
         f"The address of {host} is {addresses[host]!r}; with {where} it "
         f"should be an IP address: set {setting} of {host} in the inventory."
         for host in dict.fromkeys(hosts)
-        if not _is_address(addresses[host])
+        if not is_address(addresses[host])
     ]
-
-
-def _is_address(value: str) -> bool:
-    try:
-        ipaddress.ip_address(value)
-    except ValueError:
-        return False
-    return "%" not in value  # of one network card, and so of one host

@@ -5,18 +5,23 @@ from ansible_collections.greenroom.django.plugins.module_utils._register import 
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
+from ansible_collections.greenroom.django.plugins.plugin_utils._calendar import is_calendar_time
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import (
     Check,
     between,
     is_boolean,
     is_command,
+    is_domain,
     is_dotted_name,
-    is_host,
+    is_folder_of_an_app,
+    is_host_key,
     is_inside,
+    is_memory,
     is_python_file,
     is_repository,
     is_rev,
     is_url_path,
+    is_user,
     matches,
     matches_text,
     one_of,
@@ -25,9 +30,13 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks 
 
 # systemd would pass over another with no more than a warning, and have no limit.
 _MEMORY = (
-    "infinity, a number of bytes such as 512M or 2G, or a percentage such as 40%",
-    matches_text(r"infinity|[1-9][0-9]*(\.[0-9]+)?[KMGT]?|[1-9][0-9]?%|100%"),
+    "infinity, a size such as 512M or 2G, 8M at least, or a percentage such as 40%",
+    is_memory,
 )
+
+_VERSION = ("a version, such as 1.2.3", matches(r"[0-9]+(\.[0-9A-Za-z]+)*"))
+_A_DAY = 86400
+_OPEN_FILES = 2**20  # Linux lets no process have more, unless fs.nr_open was raised
 
 # Setting: what it should be in words, and whether a value is that.
 RULES: dict[str, tuple[str, Check]] = {
@@ -113,7 +122,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_keep_snapshots_days": ("1 or more", between(1)),
     "app_backup_at": (
         "a time as in OnCalendar of systemd.time(7), such as daily or *-*-* 03:30:00, or empty",
-        matches(r"[A-Za-z0-9 *.,:/~_+-]{0,100}"),
+        or_empty(lambda v: isinstance(v, str) and v.isprintable() and is_calendar_time(v)),
     ),
     "app_free_space": ("a number of MiB, 0 at least", between(0)),
     "app_free_inodes": ("a number, 0 at least", between(0)),
@@ -122,19 +131,43 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_web_server": (in_words(WEB_SERVERS), one_of(*WEB_SERVERS)),
     "web_server_client_max_body_size": (
         "a number of bytes, or such as 512k, 20m or 1g",
-        matches_text(r"[0-9]{1,12}[kKmMgG]?"),
+        matches_text(r"[0-9]{1,15}|[0-9]{1,9}[kKmMgG]"),
     ),
     "gunicorn_memory_max": _MEMORY,
     "app_build_memory_max": _MEMORY,
-    "web_server_connections_per_address": ("a number, 0 at least", between(0)),
+    "gunicorn_workers": ("a number, 1 to 1000", between(1, 1000)),
+    "gunicorn_threads": ("a number, 1 to 1000", between(1, 1000)),
+    "gunicorn_timeout": ("a number of seconds, 0 to 86400", between(0, _A_DAY)),
+    "gunicorn_drain": ("a number of seconds, 0 to 3600", between(0, 3600)),
+    "gunicorn_graceful_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
+    "gunicorn_max_requests": ("a number, 0 at least", between(0)),
+    "gunicorn_open_files": ("a number, 64 to 1048576", between(64, _OPEN_FILES)),
+    "checkout_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
+    "web_server_proxy_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
+    "web_server_retry_after": ("a number of seconds, 0 to 86400", between(0, _A_DAY)),
+    # nginx takes no more.
+    "web_server_connections_per_address": ("a number, 0 to 65535", between(0, 65535)),
+    "web_server_user": ("the name of a user, and not root", is_user),
+    "balancer_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
     "balancer_connections_per_address": ("a number, 0 at least", between(0)),
+    "virtualenv_uv_version": _VERSION,
+    "virtualenv_linter_version": _VERSION,
+    "drop_replaced": ("yes or no", is_boolean),
 }
 
 # The same for each item of a list.
 RULES_OF_ITEMS: dict[str, tuple[str, Check]] = {
-    "app_domains": ("names of hosts", is_host),
+    "app_domains": (
+        "names such as www.example.com, *.example.com or .example.com, or IP addresses",
+        is_domain,
+    ),
     "app_shared_paths": ("paths inside the tree", is_inside),
     "app_databases": ("names of databases in the settings", matches(r"[A-Za-z_]\w*")),
+    "checkout_known_hosts": ("lines as ssh-keyscan prints them", is_host_key),
+    "gunicorn_writable_paths": (
+        "whole paths of folders such as /var/lib/blog, none of the system's, none with a space",
+        is_folder_of_an_app,
+    ),
     "app_system_packages": ("names of Debian packages", matches(r"[a-z0-9][a-z0-9+.:-]+")),
     "push_keys": (
         "public keys, each as in ~/.ssh/id_ed25519.pub",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]  # its stubs are not among the pins
+from ansible import context
 from ansible.parsing.dataloader import DataLoader
 from ansible.plugins.action import ActionBase
 from ansible_collections.greenroom.django.plugins.action import check_settings
@@ -161,3 +162,35 @@ def test_where_the_balancer_is(
     result = run(monkeypatch, **GOOD, **facts)
     assert result.get("failed", False) is bool(said)
     assert said in result.get("msg", "")
+
+
+@pytest.mark.parametrize(
+    ("defined", "typed", "playbook", "said"),
+    [
+        ({"app_team": "stage"}, {"ticket": "4"}, "deploy.yml", []),
+        ({"app_healt_path": "/x"}, {}, "deploy.yml", ["app_healt_path is not a setting; did you"]),
+        # What a play before this one has registered is in the variables of the next.
+        ({"release_status": {}, "database_found": {}}, {"wait": "5"}, "deploy.yml", []),
+        ({}, {"app_home": "/etc"}, "site.yml", ["app_home (-e) is not a setting: Greenroom"]),
+        (
+            {},
+            {"revv": "x"},
+            "deploy.yml",
+            ["revv (-e) is neither a setting nor a word o"],
+        ),
+        ({}, {"migrations": "keep"}, "deploy.yml", ["migrations is 'keep', and deploy.yml takes"]),
+        ({}, {"migrations": "keep"}, "rollback.yml", []),
+    ],
+)
+def test_names_that_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+    defined: dict[str, Any],
+    typed: dict[str, Any],
+    playbook: str,
+    said: list[str],
+) -> None:
+    monkeypatch.setattr(check_settings, "load_extra_vars", lambda _: typed)
+    path = str(ROLES.parent / "playbooks" / playbook)
+    monkeypatch.setattr(context, "CLIARGS", {"args": (path,)})
+    found = run(monkeypatch, **GOOD, **defined, **typed).get("msg", "").splitlines()[1:]
+    assert [line[2 : 2 + len(start)] for line, start in zip(found, said, strict=True)] == said

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._environment import (
+    LARGEST,
+    LONGEST,
     dump_environment,
     environment_problem,
+    environment_problems,
     load_environment,
     without_secrets,
 )
@@ -157,3 +160,29 @@ def test_the_password_in_an_address_is_blotted_out_by_itself(
 ) -> None:
     """In variables of any name."""
     assert without_secrets(said, {"BROKER": address}) == blotted
+
+
+def test_what_linux_can_start_a_program_with() -> None:
+    """Tried with a real one, since a number that is copied from a manual is soon out of date."""
+    longest = "x" * (LONGEST - len("A="))
+    assert environment_problem("A", longest) is None
+    assert subprocess.run(["/bin/true"], env={"A": longest}).returncode == 0
+    problem = environment_problem("A", longest + "s")
+    assert problem == (
+        f"app_env.A has {LONGEST + 1} bytes with its name; Linux starts no program with more than "
+        f"{LONGEST} in one variable. What is large belongs in a file, whose path a variable names."
+    )
+    with pytest.raises(OSError, match="Argument list too long"):
+        subprocess.run(["/bin/true"], env={"A": longest + "s"})
+
+
+def test_all_variables_together() -> None:
+    many = {f"A{number:02}": "ä" * 50_000 for number in range(20)}
+    (problem,) = environment_problems(many)
+    assert problem.startswith("app_env has 2000260 bytes, the most of them in A00; Linux starts no")
+    assert "ä" not in problem
+    with pytest.raises(GreenroomError, match=r"the most of them in A00"):
+        dump_environment(many)
+    fits = dict(list(many.items())[: LARGEST // 100_020])
+    assert environment_problems(fits) == []
+    assert subprocess.run(["/bin/true"], env=fits).returncode == 0

@@ -84,3 +84,22 @@ def test_a_template_that_cannot_be_read(tmp_path: Path) -> None:
 )
 def test_what_cannot_outlive_a_release(paths: list[str], said: list[str]) -> None:
     assert problems({"app_shared_paths": paths}) == said
+
+
+@pytest.mark.parametrize(
+    ("path", "wrong"),
+    [
+        ("/srv/blog/releases", True),
+        ("/srv/blog", True),
+        ("/srv/./blog/venvs/", True),
+        ("/srv/blog-files", False),
+        ("/srv/other", False),
+    ],
+)
+def test_what_the_app_may_not_write_to(path: str, wrong: bool) -> None:
+    found = problems({"app_name": "blog", "gunicorn_writable_paths": [path]})
+    said = (
+        f"gunicorn_writable_paths has {path!r}, in /srv/blog, where releases are; the app can "
+        "write to what app_shared_paths names."
+    )
+    assert found == [said] * wrong
