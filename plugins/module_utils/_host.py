@@ -5,9 +5,9 @@ import os
 import shutil
 import socket
 
+from ansible_collections.greenroom.django.plugins.module_utils import _registry
 from ansible_collections.greenroom.django.plugins.module_utils._command import PATH
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import PROGRAM
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 
@@ -21,7 +21,7 @@ def check_host(service_manager: str, python: str | None = None) -> None:
     problems = []
     if not _is_debian():
         problems.append("it is neither Debian nor Ubuntu, which is what the roles know")
-    if not look_up(MANAGERS, "service_manager", service_manager).is_here():
+    if not _registry.get(MANAGERS, "service_manager", service_manager).is_here():
         problems.append(f"app_service_manager is {service_manager}, which does not run here")
     if python is not None and not shutil.which(python, path=PATH):
         there = ", ".join(_pythons()) or "none"

@@ -45,9 +45,9 @@ release:
 import time
 from typing import Any
 
+from ansible_collections.greenroom.django.plugins.module_utils import _registry
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service import ENDING, MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 
@@ -55,7 +55,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi
 def adopt_from_apache(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Take over, and have Apache forget it; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
-    service = look_up(MANAGERS, "service_manager", params["service_manager"])(app)
+    service = _registry.get(MANAGERS, "service_manager", params["service_manager"])(app)
     in_apache = ModWsgi(app)
     if not in_apache.is_prepared():
         return {"changed": False, "release": 0}

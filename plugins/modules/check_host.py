@@ -66,10 +66,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._host import check_host as check_kind
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
-from ansible_collections.greenroom.django.plugins.module_utils._web_server import check_port
-
-# What the roles themselves bring to a bare host, so that it cannot be an app's name either.
-BROUGHT = ("nginx", "apache2")
+from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.port import check_port
 
 
 def check_name(app: App, hidden: list[str]) -> bool:
@@ -92,7 +90,8 @@ def check_name(app: App, hidden: list[str]) -> bool:
         taken += [f"the group {group}" for group in (app.user, app.builder) if group in groups]
         taken += [path for path in (app.etc, app.home, app.run) if os.path.lexists(path)]
         taken += hidden
-    if app.name in BROUGHT:
+    # On a bare host there is no such service yet.
+    if app.name in {server.service for server in WEB_SERVERS.values()}:
         taken.append(f"{app.name}, which site.yml installs")
     if taken:
         raise GreenroomError(

@@ -66,13 +66,13 @@ after:
 import os
 from typing import Any
 
+from ansible_collections.greenroom.django.plugins.module_utils import _registry
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import (
     GreenroomError,
     TimeLimitError,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import source_sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 
@@ -80,7 +80,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._source_control i
 def fetch(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Fetch, or ask; the result of the module. Raises GreenroomError."""
     app, repository = App(params["app"]), params["repository"]
-    kind = look_up(SOURCES, "source_control", params["source_control"])
+    kind = _registry.get(SOURCES, "source_control", params["source_control"])
     source = kind(os.path.join(app.build, kind.folder), source_sandbox(app, repository))
     after = params["rev"]
     try:

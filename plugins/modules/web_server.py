@@ -56,7 +56,7 @@ from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._web_server import serve
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.serving import serve
 
 
 def web_server(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:

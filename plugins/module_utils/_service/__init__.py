@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from ansible_collections.greenroom.django.plugins.module_utils import _registry
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._http import Address
-from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
@@ -99,7 +99,8 @@ def service_of(app: App, manager: str) -> Service:
     Where the app was under another one before, that is asked too: nothing may run twice.
     Raises GreenroomError where there is none of that name.
     """
-    chosen, before = look_up(MANAGERS, "service_manager", manager)(app), before_of(app, manager)
+    chosen = _registry.get(MANAGERS, "service_manager", manager)(app)
+    before = before_of(app, manager)
     return Moving(chosen, before) if before else chosen
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
+from ansible_collections.greenroom.django.plugins.module_utils import _registry
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._register import look_up
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     Sandbox,
     source_sandbox,
@@ -103,5 +103,5 @@ def source_of(app: App, source_control: str) -> Source:
 
     Raises GreenroomError where there is no source control of that name.
     """
-    kind = look_up(SOURCES, "source_control", source_control)
+    kind = _registry.get(SOURCES, "source_control", source_control)
     return kind(os.path.join(app.build, kind.folder), source_sandbox(app))

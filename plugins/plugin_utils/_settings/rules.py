@@ -1,7 +1,7 @@
 # PRIVATE to the collection: a rule for each setting that an argument spec does not say enough of.
 from __future__ import annotations
 
-from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._registry import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS

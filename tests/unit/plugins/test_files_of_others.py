@@ -75,6 +75,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "open os.listdir os.path.isdir os.statvfs shutil.which",
     ),
     "module_utils/_http.py": ("of a socket, whose owner is compared", "os.lstat"),
+    "module_utils/_init_system.py": (HOST, "glob.glob os.path.isdir os.path.lexists"),
     "module_utils/_journal.py": (HOME, "open write_json"),
     "module_utils/_lock.py": (
         f"{HOME}; and /proc",
@@ -83,6 +84,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "module_utils/_maintenance.py": (HOME, "os.path.lexists remove write_file"),
     "module_utils/_marks_process.py": (AS_THE_USER, "*"),
+    "module_utils/_ports.py": ("/proc", "open os.listdir os.readlink os.scandir"),
     "module_utils/_prune.py": (f"{HOME}; and /etc/APP", "os.listdir remove"),
     "module_utils/_requirements.py": (
         "a virtualenv that is sealed; and as the build user",
@@ -128,10 +130,10 @@ ALLOWED: dict[str, tuple[str, str]] = {
         "os.chown os.listdir os.path.isdir os.path.islink read_file tempfile.mkdtemp",
     ),
     "module_utils/_seal.py": ("from a descriptor", "os.lstat os.open"),
-    "module_utils/_web_server.py": (
+    "module_utils/_web_server/base.py": (HOST, "glob.glob open os.path.lexists"),
+    "module_utils/_web_server/serving.py": (
         HOST,
-        "glob.glob open os.listdir os.path.isdir os.path.lexists os.readlink os.replace os.scandir"
-        " remove replace_link",
+        "os.path.lexists os.replace remove replace_link",
     ),
     "modules/revert.py": (HOME, "os.path.lexists os.unlink"),
     "modules/lock.py": (HOME, "os.listdir os.path.isdir"),

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._registry import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 
 from tests.unit.roles.project import ROOT

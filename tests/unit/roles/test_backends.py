@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._register import in_words, look_up
+from ansible_collections.greenroom.django.plugins.module_utils._registry import get, in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import WEB_SERVERS
@@ -67,9 +67,9 @@ def test_no_module_repeats_a_register(name: str) -> None:
 
 
 def test_one_that_is_not_there_is_refused_with_those_that_are() -> None:
-    assert look_up({"a": 1, "b": 2}, "letter", "b") == 2
+    assert get({"a": 1, "b": 2}, "letter", "b") == 2
     with pytest.raises(GreenroomError, match=r"^letter is 'x'; it should be a, b or c\.$"):
-        look_up({"a": 1, "b": 2, "c": 3}, "letter", "x")
+        get({"a": 1, "b": 2, "c": 3}, "letter", "x")
     assert in_words(["a"]) == "a"
 
 

@@ -4,23 +4,27 @@ import glob
 import os
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils import _web_server
+from ansible_collections.greenroom.django.plugins.module_utils import (
+    _init_system,
+    _ports,
+    _web_server,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._ports import who_listens
 from ansible_collections.greenroom.django.plugins.module_utils._web_server import (
-    APACHE,
-    NGINX,
-    WebServer,
-    check_port,
-    ports_of_apache,
-    ports_of_nginx,
-    serve,
-    who_listens,
+    base,
+    port,
+    serving,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.apache import ApacheProxy
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.base import WebServer
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.nginx import Nginx
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.port import check_port
+from ansible_collections.greenroom.django.plugins.module_utils._web_server.serving import serve
 
 SITES = {
     "nginx": "server {\n    listen 80;\n    # $greenroom_cache\n}\n",
@@ -46,35 +50,33 @@ class Host:
         self.asked: list[str] = []
         self.broken = ""
         self.elsewhere: dict[str, set[int]] = {}
-        self.nginx, self.apache = (self.moved(server) for server in (NGINX, APACHE))
+        self.nginx, self.apache = (self.moved(server) for server in (Nginx(), ApacheProxy()))
         for server in (self.nginx, self.apache):
-            for path in (server.site, server.available, server.shared):
+            for path in (server.site, server.available_site, server.shared):
                 os.makedirs(os.path.dirname(path), exist_ok=True)
         (root / "etc/systemd/system/multi-user.target.wants").mkdir(parents=True)
         (root / "etc/apache2/ports.conf").write_text("Listen 80\n")
 
     def moved(self, server: WebServer) -> WebServer:
-        return replace(
-            server,
-            folders=tuple(f"{self.root}{folder}" for folder in server.folders),
-            site=f"{self.root}{server.site}",
-            available=f"{self.root}{server.available}",
-            shared=f"{self.root}{server.shared}",
-            kept=f"{self.root}{server.kept}",
-            listens=server.listens and f"{self.root}{server.listens}",
-        )
+        server.site_files = tuple(f"{self.root}{folder}" for folder in server.site_files)
+        server.site = f"{self.root}{server.site}"
+        server.available_site = f"{self.root}{server.available_site}"
+        server.shared = f"{self.root}{server.shared}"
+        server.available_shared = f"{self.root}{server.available_shared}"
+        server.ports_file = server.ports_file and f"{self.root}{server.ports_file}"
+        return server
 
     def add(self, server: WebServer, name: str, text: str) -> None:
-        path = server.available.format(name)
+        path = server.available_site.format(name)
         Path(path).write_text(text)
         os.symlink(path, server.site.format(name))
 
     def prepare(self, server: WebServer, app: str = "blog") -> None:
         """As the tasks of the role do."""
         self.add(server, app, SITES[server.service])
-        Path(server.kept).write_text(SHARED[server.service])
-        if server.kept != server.shared and not os.path.lexists(server.shared):
-            os.symlink(server.kept, server.shared)
+        Path(server.available_shared).write_text(SHARED[server.service])
+        if server.available_shared != server.shared and not os.path.lexists(server.shared):
+            os.symlink(server.available_shared, server.shared)
 
     def start(self, server: WebServer) -> None:
         self.up.add(server.service)
@@ -87,8 +89,8 @@ class Host:
         """Who listens, by what the files say that are there now."""
         found = set(self.foreign)
         for server in (self.nginx, self.apache):
-            paths = [path for folder in server.folders for path in glob.glob(folder)]
-            paths += [server.listens] if server.listens else []
+            paths = [path for folder in server.site_files for path in glob.glob(folder)]
+            paths += [server.ports_file] if server.ports_file else []
             if any(port in server.ports(Path(path).read_text()) for path in paths):
                 found.add(server.service)
         return found & (self.foreign | self.up)
@@ -121,13 +123,15 @@ class Host:
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     host = Host(tmp_path)
     servers = {"nginx": host.nginx, "apache_proxy": host.apache}
-    monkeypatch.setattr(_web_server, "WEB_SERVERS", servers)
-    monkeypatch.setattr(_web_server, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(_web_server, "AT_BOOT", str(host.wants("x").parent))
-    monkeypatch.setattr(_web_server, "who_listens", host.listeners)
-    monkeypatch.setattr(_web_server, "run", host.systemctl)
-    monkeypatch.setattr(_web_server, "ports_of", host.ports)
-    monkeypatch.setattr(_web_server, "PATIENCE", 0.1)
+    for module in (_web_server, port, serving):
+        monkeypatch.setattr(module, "WEB_SERVERS", servers)
+    for module in (_ports, port, serving):
+        monkeypatch.setattr(module, "who_listens", host.listeners)
+    monkeypatch.setattr(_init_system, "SYSTEMD", str(tmp_path))
+    monkeypatch.setattr(_init_system, "_AT_BOOT", str(host.wants("x").parent))
+    monkeypatch.setattr(_init_system, "run", host.systemctl)
+    monkeypatch.setattr(base, "ports_of", host.ports)
+    monkeypatch.setattr(_ports, "PORT_TIMEOUT", 0.1)
     return host
 
 
@@ -141,7 +145,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     ],
 )
 def test_where_nginx_listens(text: str, ports: set[int]) -> None:
-    assert ports_of_nginx(text) == ports
+    assert Nginx().ports(text) == ports
 
 
 @pytest.mark.parametrize(
@@ -153,7 +157,7 @@ def test_where_nginx_listens(text: str, ports: set[int]) -> None:
     ],
 )
 def test_where_apache_listens(text: str, ports: set[int]) -> None:
-    assert ports_of_apache(text) == ports
+    assert ApacheProxy().ports(text) == ports
 
 
 def test_who_listens_on_a_port(tmp_path: Path) -> None:
@@ -288,7 +292,7 @@ def test_it_moves_and_leaves_nothing_behind(host: Host, app: App, name: str) -> 
         f"disable {old}",
         f"reset-failed {old}",
     ]
-    left = [before.site, before.available, before.shared, before.kept]
+    left = [before.site, before.available_site, before.shared, before.available_shared]
     assert [path for path in left if os.path.lexists(path.format("blog"))] == []
     assert serve(app, name, 80) == (False, 0.0)
 
@@ -316,8 +320,8 @@ def test_one_with_sites_of_others_goes_on_without_the_app(
     host.add(host.apache, "wiki", OTHERS["apache2"].replace("80", "8443"))
     host.prepare(host.apache)
     host.start(host.apache)
-    monkeypatch.setattr(_web_server, "who_listens", lambda _: {"nginx"})
-    with pytest.raises(GreenroomError, match="it is nginx that has port 80"):
+    monkeypatch.setattr(_ports, "who_listens", lambda _: {"nginx"})
+    with pytest.raises(GreenroomError, match="nginx has port 80"):
         serve(app, "apache_proxy", 80)
     assert host.asked == ["kill nginx", "reload-or-restart apache2", "restart nginx"]
     assert not os.path.lexists(host.apache.shared)
@@ -345,11 +349,11 @@ def test_where_systemd_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         asked.append(" ".join(argv))
         return subprocess.CompletedProcess(argv, 0, "", "")
 
-    monkeypatch.setattr(_web_server, "run", run)
-    monkeypatch.setattr(_web_server, "SYSTEMD", str(tmp_path / "systemd"))
-    monkeypatch.setattr(_web_server, "AT_BOOT_ELSEWHERE", str(tmp_path))
+    monkeypatch.setattr(_init_system, "run", run)
+    monkeypatch.setattr(_init_system, "SYSTEMD", str(tmp_path / "systemd"))
+    monkeypatch.setattr(_init_system, "_AT_BOOT_OF_SCRIPTS", str(tmp_path))
     for verb in ("is-active", "start", "stop", "reload", "reload-or-restart", "enable", "disable"):
-        _web_server.tell(_web_server.NGINX, verb, "--no-block")
+        _init_system.control("nginx", verb, "--no-block")
     assert asked == [
         "service nginx status",
         "service nginx start",
@@ -359,10 +363,10 @@ def test_where_systemd_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "update-rc.d nginx enable",
         "update-rc.d nginx disable",
     ]
-    assert not _web_server.NGINX.is_enabled()
+    assert not Nginx().is_enabled()
     (tmp_path / "S02nginx").touch()
-    assert _web_server.NGINX.is_enabled()
-    assert not _web_server.APACHE.is_enabled()
+    assert Nginx().is_enabled()
+    assert not ApacheProxy().is_enabled()
 
 
 def test_a_port_that_no_file_of_its_own_tells_of(host: Host, app: App) -> None:
@@ -400,5 +404,5 @@ def test_the_ports_of_a_program(tmp_path: Path) -> None:
         (tmp_path / f"{pid}/fd").mkdir(parents=True)
         (tmp_path / f"{pid}/comm").write_text(f"{name}\n")
         os.symlink(f"socket:[{socket}]", tmp_path / f"{pid}/fd/3")
-    assert _web_server.ports_of("nginx", str(tmp_path)) == {80, 5432}
-    assert _web_server.ports_of("sshd", str(tmp_path)) == set()
+    assert _ports.ports_of("nginx", str(tmp_path)) == {80, 5432}
+    assert _ports.ports_of("sshd", str(tmp_path)) == set()
