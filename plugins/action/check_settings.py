@@ -15,6 +15,7 @@ from ansible.utils.vars import load_extra_vars
 from ansible_collections.greenroom.django.plugins.filter.environment import (
     local_settings_template,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._database import DATABASES
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings import NAMES, problems
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.files import (
     HOOKS,
@@ -22,7 +23,6 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.files i
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.inventory import (
     problems_of_balancer,
-    problems_of_database,
     problems_of_push,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.names import (
@@ -51,14 +51,13 @@ def options_of_roles() -> dict[str, Any]:
 
 
 def of_database(settings: dict[str, Any], task_vars: dict[str, Any]) -> list[str]:
-    """What is wrong with the inventory where the app wants PostgreSQL."""
-    if settings.get("app_database") != "postgresql":
-        return []
-    if of_both(task_vars):
+    """What is wrong with the inventory for the app's kind of database."""
+    kind = DATABASES.get(str(settings.get("app_database")))
+    if kind is None or of_both(task_vars):
         return []
     hosts, database = hosts_of(task_vars), task_vars["groups"].get("database", [])
     addresses = addresses_of([*hosts, *database], task_vars, "database_address")
-    return problems_of_database(str(settings.get("app_name")), hosts, database, addresses)
+    return kind.inventory_problems(str(settings.get("app_name")), hosts, database, addresses)
 
 
 def of_balancer(task_vars: dict[str, Any]) -> list[str]:

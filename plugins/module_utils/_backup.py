@@ -4,10 +4,8 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._database import (
-    Database,
-    databases_of,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._database import databases_of
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._django import (
     read_manifest,
     start_django,

@@ -62,12 +62,13 @@ def start_django(
     """
     # Here, since a host compiles all that a module imports, and most steps start no Django.
     from ansible_collections.greenroom.django.plugins.module_utils import _django_process
+    from ansible_collections.greenroom.django.plugins.module_utils._database import traits
 
     token = secrets.token_hex(8)
     python = os.path.join(app.release(number), ".venv", "bin", "python")
     sandbox = app_sandbox(app).writing(*writable)
     result = run(
-        [python, "-", json.dumps({**request, "token": token})],
+        [python, "-", json.dumps({**request, "kinds": traits(), "token": token})],
         user=sandbox,
         cwd=os.path.join(app.release(number), manifest["directory"]),
         environment={

@@ -56,9 +56,12 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
 
     django.setup()
     homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
-    refuse_databases_that_do_not_outlive(settings, homes)
-    refuse_settings_without_postgresql(settings, request.get("database"))
-    refuse_a_database_for_each_host(settings, request.get("databases", []), request.get("hosts", 1))
+    kinds = request["kinds"]
+    refuse_databases_that_do_not_outlive(settings, kinds, homes)
+    refuse_settings_without_the_database(settings, kinds, request.get("database"))
+    refuse_a_database_for_each_host(
+        settings, kinds, request.get("databases", []), request.get("hosts", 1)
+    )
     refuse_debug(settings, request.get("may_debug", True))
     answer = {
         "django": django.get_version(),
@@ -70,7 +73,8 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     }
     if request.get("connections"):
         answer["connections"] = {
-            alias: describe_connection(database) for alias, database in settings.DATABASES.items()
+            alias: describe_connection(database, kinds)
+            for alias, database in settings.DATABASES.items()
         }
     if request.get("local_settings"):
         answer["unread"] = unread(request["tree"], request["local_settings"])
@@ -95,49 +99,59 @@ def wsgi_of(settings: Any) -> str:
     return "django.core.wsgi:get_wsgi_application()"
 
 
-def refuse_databases_that_do_not_outlive(settings: Any, homes: list[str]) -> None:
-    """A SQLite file that a release brings is an empty database at every deploy, and answers 200.
+def refuse_databases_that_do_not_outlive(
+    settings: Any, kinds: dict[str, Any], homes: list[str]
+) -> None:
+    """A file that a release brings is an empty database at every deploy, and answers 200.
 
     ``homes`` are the release's tree and its virtualenv.
     """
     for alias, database in settings.DATABASES.items():
-        path = sqlite_file(database)
+        path, label = file_of(database, kinds)
         if not path or not any(is_inside(path, home) for home in homes):
             continue
         if is_inside(path, homes[0]):
             inside = os.path.relpath(path, homes[0])
             raise RefusalError(
-                f"The database {alias!r} is the SQLite file {inside} inside the release's tree, so "
-                "every release would start with an empty one. Make it outlive the release: "
+                f"The database {alias!r} is the {label} file {inside} inside the release's tree, "
+                "so every release would start with an empty one. Make it outlive the release: "
                 f"app_shared_paths: [..., {inside}]"
             )
         raise RefusalError(
-            f"The database {alias!r} is the SQLite file {path} inside the release's virtualenv, so "
-            "every release would start with an empty one. Have the settings take its path from a "
-            "variable of app_env, and set that to a file in the app's folder shared/."
+            f"The database {alias!r} is the {label} file {path} inside the release's virtualenv, "
+            "so every release would start with an empty one. Have the settings take its path from "
+            "a variable of app_env, and set that to a file in the app's folder shared/."
         )
 
 
-def refuse_settings_without_postgresql(settings: Any, wanted: str | None) -> None:
+def refuse_settings_without_the_database(
+    settings: Any, kinds: dict[str, Any], wanted: str | None
+) -> None:
     """Settings that don't read where the database is go on with another, and nobody notices."""
+    if wanted not in kinds or kinds[wanted]["is_file"]:
+        return
     engines = [str(database.get("ENGINE", "")) for database in settings.DATABASES.values()]
-    if wanted == "postgresql" and not any(re.search("postg", engine) for engine in engines):
+    if not any(re.search(kinds[wanted]["engines"], engine) for engine in engines):
+        files = " or ".join(name for name, kind in kinds.items() if kind["is_file"])
         raise RefusalError(
-            f"app_database is 'postgresql', and DATABASES of the settings has "
+            f"app_database is {wanted!r}, and DATABASES of the settings has "
             f"{', '.join(engines)} instead. Have the settings read the variable DATABASE_URL, as "
-            "dj-database-url does, or leave app_database at sqlite."
+            f"dj-database-url does, or leave app_database at {files}."
         )
 
 
-def refuse_a_database_for_each_host(settings: Any, aliases: list[str], hosts: int) -> None:
+def refuse_a_database_for_each_host(
+    settings: Any, kinds: dict[str, Any], aliases: list[str], hosts: int
+) -> None:
     """What a visitor writes on one host would not be there on the next, and nobody notices."""
     for alias in aliases if hosts > 1 else ():
-        path = sqlite_file(settings.DATABASES.get(alias, {}))
+        path, label = file_of(settings.DATABASES.get(alias, {}), kinds)
         if path:
+            shared = " or ".join(name for name, kind in kinds.items() if not kind["is_file"])
             raise RefusalError(
-                f"The database {alias!r} is the SQLite file {path}, and this environment has "
+                f"The database {alias!r} is the {label} file {path}, and this environment has "
                 f"{hosts} hosts: each would have one of its own. They need one for all: "
-                "app_database: postgresql"
+                f"app_database: {shared}"
             )
 
 
@@ -157,9 +171,9 @@ def unread(tree: str, path: str) -> str:
     return "" if os.path.realpath(os.path.join(tree, path)) in real else path
 
 
-def describe_connection(database: dict[str, Any]) -> dict[str, Any]:
+def describe_connection(database: dict[str, Any], kinds: dict[str, Any]) -> dict[str, Any]:
     """How a database of the settings is reached, in words that JSON has: for its own tools."""
-    path = sqlite_file(database)
+    path, _ = file_of(database, kinds)
     return {
         "engine": database.get("ENGINE", ""),
         "name": path or str(database.get("NAME") or ""),
@@ -173,15 +187,17 @@ def describe_connection(database: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def sqlite_file(database: dict[str, Any]) -> str:
-    """The file that a database of the settings is, by its real path; empty where it is none."""
-    name = str(database.get("NAME") or "")
-    if not re.search("sqlite|spatialite", database.get("ENGINE", "")) or ":memory:" in name:
-        return ""
+def file_of(database: dict[str, Any], kinds: dict[str, Any]) -> tuple[str, str]:
+    """The file that a database is, by its real path, and its kind; both empty where it is none."""
+    name, engine = str(database.get("NAME") or ""), str(database.get("ENGINE", ""))
+    files = [kind for kind in kinds.values() if kind["is_file"]]
+    labels = [kind["label"] for kind in files if re.search(kind["engines"], engine)]
+    if not labels or ":memory:" in name:
+        return "", ""
     if name.startswith("file:"):
         uri = urlsplit(name)
         name = "" if "mode=memory" in uri.query else unquote(uri.path)
-    return os.path.realpath(name) if name else ""
+    return (os.path.realpath(name), labels[0]) if name else ("", "")
 
 
 def is_inside(path: str, folder: str) -> bool:

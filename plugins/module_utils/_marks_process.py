@@ -45,6 +45,7 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
 
     [step] = request["steps"]
     rows, upload = {"write": (write, save), "look": (look, read), "remove": (remove, delete)}[step]
+    files = [kind["engine"] for kind in request["kinds"].values() if kind["is_file"]]
     answer: dict[str, Any] = {"rows": {}}
     for alias in request["databases"]:
         if alias not in connections:
@@ -53,16 +54,16 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
                 f"{', '.join(sorted(connections))}."
             )
         there = rows(connections[alias], request["mark"])
-        answer["rows"][alias] = {"there": there, "where": place_of(connections[alias])}
+        answer["rows"][alias] = {"there": there, "where": place_of(connections[alias], files)}
     answer["upload"] = upload(request)
     return answer
 
 
-def place_of(connection: Any) -> str:
+def place_of(connection: Any, files: list[str]) -> str:
     """Where a database is, in words, without a password."""
     settings = connection.settings_dict
     name, host = str(settings.get("NAME") or ""), str(settings.get("HOST") or "")
-    if connection.vendor == "sqlite":
+    if connection.vendor in files:
         return os.path.realpath(name) if "memory" not in name else name
     return f"{name} on {host}" if host else name
 

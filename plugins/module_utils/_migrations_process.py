@@ -26,10 +26,8 @@ import time
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from typing import Any
 
-# While a migration waits for a lock of PostgreSQL, the site waits behind it. So it gives up soon,
-# lets the others through, and tries again; all times are in seconds.
-LOCK_TIMEOUT = 5
-PAUSE = 2
+# A migration that gets no lock in time lets the others through, and is tried again.
+RETRY_INTERVAL = 2  # seconds
 ATTEMPTS = 6
 
 
@@ -55,6 +53,13 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
     from django.db.backends.signals import connection_created  # type: ignore[import-not-found]
 
     django.setup()
+    kinds = {kind["engine"]: kind for kind in request["kinds"].values()}
+
+    def be_impatient(connection: Any, **_: Any) -> None:
+        for statement in kinds.get(connection.vendor, {}).get("impatience", ()):
+            with suppress(Exception), connection.cursor() as cursor:  # an old server lacks some
+                cursor.execute(statement)
+
     connection_created.connect(be_impatient)
     answer: dict[str, Any] = {"django": django.get_version(), "databases": {}}
     for alias in request["databases"]:
@@ -63,7 +68,8 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
                 f"app_databases names {alias!r}; the settings have "
                 f"{', '.join(sorted(connections))}."
             )
-        database = Database(connections[alias])
+        connection = connections[alias]
+        database = Database(connection, kinds.get(connection.vendor, {}))
         if "look" in request["steps"]:
             answer["databases"][alias] = database.look(request)
             continue
@@ -97,11 +103,12 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
 class Database:
     """The migrations of one database: what is applied, what waits, and moving from one to other."""
 
-    def __init__(self, connection: Any) -> None:
+    def __init__(self, connection: Any, kind: dict[str, Any]) -> None:
         from django.db.migrations.executor import (  # type: ignore[import-not-found]
             MigrationExecutor,
         )
 
+        self.lock_timeout_state = kind.get("lock_timeout_state", "")
         self.connection = connection
         self.executor = MigrationExecutor(connection)
         self.loader = self.executor.loader
@@ -221,26 +228,17 @@ class Database:
                 call("migrate", *target, database=self.connection.alias, interactive=False)
                 return
             except Exception as error:
-                if attempt == ATTEMPTS or not is_lock_timeout(error):
+                if attempt == ATTEMPTS or not has_sqlstate(error, self.lock_timeout_state):
                     raise
                 self.connection.close()
-                time.sleep(PAUSE)
+                time.sleep(RETRY_INTERVAL)
 
 
-def be_impatient(connection: Any, **_: Any) -> None:
-    """Have PostgreSQL give up soon, and at once for a client that was killed."""
-    if connection.vendor != "postgresql":
-        return
-    for setting in (f"lock_timeout = '{LOCK_TIMEOUT}s'", "client_connection_check_interval = '1s'"):
-        with suppress(Exception), connection.cursor() as cursor:  # the second is new in 14
-            cursor.execute(f"SET {setting}")
-
-
-def is_lock_timeout(error: BaseException | None) -> bool:
-    """Whether a lock was not to be had in time: SQLSTATE 55P03 of PostgreSQL."""
+def has_sqlstate(error: BaseException | None, wanted: str) -> bool:
+    """Whether an error, or what caused it, is one of the database's with that SQLSTATE."""
     while error is not None:
         state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None)
-        if state == "55P03":
+        if state and state == wanted:
             return True
         error = error.__cause__ or error.__context__
     return False

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import CARRIED, App
-from ansible_collections.greenroom.django.plugins.module_utils._database import Database
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._django import read_manifest
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (

@@ -37,9 +37,9 @@ options:
     choices: [collectstatic, check, migrate]
     default: [collectstatic, check, migrate]
   database:
-    description: What was made for the app. With V(postgresql), settings that use none are refused.
+    description: What was made for the app, as in C(app_database). Settings that use another one are
+      refused, unless it is a file.
     type: str
-    choices: [sqlite, postgresql]
     default: sqlite
   hosts:
     description: How many hosts the app has. With more than one, a database of each is refused.

@@ -68,7 +68,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
     databases_in_use,
     serving_release,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._database import Database
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import aim

@@ -1,23 +1,22 @@
-# PRIVATE to the collection: the databases of an app, by their engines. Adding one is a file here,
-# and a line below.
+# PRIVATE to the collection: the registry of databases. Adding one is a file here and a line below:
+# see docs/adding-a-backend.md.
 from __future__ import annotations
 
 import re
-from typing import Any, Union
+from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._database.postgresql import (
     Postgresql,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._database.sqlite import Sqlite
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
-Database = Union[Sqlite, Postgresql]
-
-# What ENGINE has in it: Django's own, and those of others that build on them.
-_ENGINES: dict[str, type[Any]] = {
-    "sqlite|spatialite": Sqlite,
-    "postgres|postgis": Postgresql,
+# By the values of app_database; the first one is the default.
+DATABASES: dict[str, type[Database]] = {
+    "sqlite": Sqlite,
+    "postgresql": Postgresql,
 }
 
 
@@ -26,14 +25,13 @@ def database_of(app: App, alias: str, connection: dict[str, Any]) -> Database:
 
     Raises GreenroomError for an engine that no snapshot can be taken of.
     """
-    for pattern, kind in _ENGINES.items():
-        if re.search(pattern, connection["engine"]):
-            database: Database = kind(app, alias, connection)
-            return database
+    for kind in DATABASES.values():
+        if re.search(kind.engines, connection["engine"]):
+            return kind(app, alias, connection)  # type: ignore[call-arg]  # each has its own part
     raise GreenroomError(
         f"The database {alias!r} cannot be snapshotted: its ENGINE is {connection['engine']!r}, "
-        "and Greenroom knows SQLite and PostgreSQL. Leave it out of app_databases and back it up "
-        "with its own tools."
+        f"and Greenroom supports {' and '.join(kind.label for kind in DATABASES.values())}. Leave "
+        "it out of app_databases and back it up with its own tools."
     )
 
 
@@ -51,3 +49,11 @@ def databases_of(
             f"{', '.join(sorted(connections))}."
         )
     return {alias: database_of(app, alias, connections[alias]) for alias in aliases}
+
+
+def traits() -> dict[str, dict[str, Any]]:
+    """What a Django process, which imports nothing of this, has to know of each kind."""
+    names = ("engine", "label", "engines", "is_file", "impatience", "lock_timeout_state")
+    return {
+        name: {trait: getattr(kind, trait) for trait in names} for name, kind in DATABASES.items()
+    }

@@ -9,21 +9,27 @@ from typing import IO, Any
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._database import sqlite_process
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import (
+    Database,
+    new_file,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import app_sandbox
 
 DATA_UMASK = 0o027  # what it creates is data, and as private as what the service creates
 
 
-class Sqlite:
+class Sqlite(Database):
     """One SQLite file. Whatever is done with it is done as the app's user."""
 
     engine = "sqlite"
+    label = "SQLite"
+    engines = "sqlite|spatialite"
     suffix = "sqlite3"
+    is_file = True
 
     def __init__(self, app: App, alias: str, connection: dict[str, Any]) -> None:
-        self.app = app
-        self.alias = alias
+        super().__init__(app, alias)
         self.name = str(connection["name"])
         if not self.name:
             raise GreenroomError(
@@ -102,8 +108,3 @@ class Sqlite:
             umask=DATA_UMASK,
         )
         return json.loads(answer) if answer.strip() else None
-
-
-def new_file(path: str) -> IO[bytes]:
-    """Open a file that was not there, and that nobody but its owner can read."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")

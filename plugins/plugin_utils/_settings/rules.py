@@ -1,6 +1,7 @@
 # PRIVATE to the collection: a rule for each setting that an argument spec does not say enough of.
 from __future__ import annotations
 
+from ansible_collections.greenroom.django.plugins.module_utils._database import DATABASES
 from ansible_collections.greenroom.django.plugins.module_utils._registry import in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
@@ -126,6 +127,7 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "app_free_space": ("a number of MiB, 0 at least", between(0)),
     "app_free_inodes": ("a number, 0 at least", between(0)),
+    "app_database": (in_words(DATABASES), one_of(*DATABASES)),
     "app_source_control": (in_words(SOURCES), one_of(*SOURCES)),
     "app_service_manager": (in_words(MANAGERS), one_of(*MANAGERS)),
     "app_web_server": (in_words(WEB_SERVERS), one_of(*WEB_SERVERS)),

@@ -50,11 +50,16 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "module_utils/_as_user.py": ("/dev/null and /proc", "os.listdir os.open os.chdir"),
     "module_utils/_backup.py": (BACKUPS, "remove"),
     "module_utils/_command.py": (HOST, "open os.listdir os.stat"),
+    "module_utils/_database/base.py": (BACKUPS, "os.open"),
     "module_utils/_database/postgresql.py": (
         f"{BACKUPS}; and a temporary file, which is open",
-        "open tempfile.NamedTemporaryFile tempfile.TemporaryFile",
+        "open tempfile.NamedTemporaryFile",
     ),
-    "module_utils/_database/sqlite.py": (BACKUPS, "open os.open"),
+    "module_utils/_database/postgresql_client.py": (
+        "a temporary file, which is open",
+        "tempfile.TemporaryFile",
+    ),
+    "module_utils/_database/sqlite.py": (BACKUPS, "open"),
     "module_utils/_database/sqlite_process.py": (AS_THE_USER, "*"),
     "module_utils/_django.py": (ETC, "os.path.exists read_file"),
     "module_utils/_django_process.py": (AS_THE_USER, "*"),

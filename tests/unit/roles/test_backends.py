@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._database import DATABASES
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._registry import get, in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
@@ -17,6 +18,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
 from tests.unit.roles.project import MODULES, ROOT, options_of_role
 
 REGISTERS: dict[str, dict[str, Any]] = {
+    "database": DATABASES,
     "service_manager": MANAGERS,
     "source_control": SOURCES,
     "web_server": WEB_SERVERS,
@@ -25,7 +27,7 @@ REGISTERS: dict[str, dict[str, Any]] = {
 
 def test_the_folders_named_after_a_question_are_known() -> None:
     folders = {path.name for path in ROOT.glob("roles/*/tasks/*") if path.is_dir()}
-    assert folders == {*REGISTERS, "database", "timer"}
+    assert folders == {*REGISTERS, "timer"}
 
 
 @pytest.mark.parametrize(("question", "register"), REGISTERS.items())
@@ -51,17 +53,11 @@ def test_the_controller_can_clone_what_every_source_control_has() -> None:
     assert CLONES.keys() == SOURCES.keys() == files
 
 
-def test_the_databases_are_the_files_that_are_there() -> None:
-    """They are made by tasks alone: no module knows of them, so there is no register."""
-    files = [path.stem for path in ROOT.glob("roles/database/tasks/database/*.yml")]
-    assert sorted(options_of_role("app")["app_database"]["choices"]) == sorted(files)
-
-
 @pytest.mark.parametrize("name", MODULES)
 def test_no_module_repeats_a_register(name: str) -> None:
     options = documentation(name)["options"]
     for question, register in REGISTERS.items():
-        if question in options:
+        if options.get(question, {}).get("default"):  # without one, it is no setting
             assert options[question]["default"] == next(iter(register))
             assert "choices" not in options[question]
 

@@ -173,8 +173,8 @@ def test_other_engines_are_refused(app: App) -> None:
         database_of(app, "default", mysql)
     assert str(refused.value) == (
         "The database 'default' cannot be snapshotted: its ENGINE is 'django.db.backends.mysql', "
-        "and Greenroom knows SQLite and PostgreSQL. Leave it out of app_databases and back it up "
-        "with its own tools."
+        "and Greenroom supports SQLite and PostgreSQL. Leave it out of app_databases and back it "
+        "up with its own tools."
     )
     with pytest.raises(GreenroomError, match="'default' cannot be snapshotted: it is in memory"):
         database_of(app, "default", {"engine": "django.db.backends.sqlite3", "name": ""})

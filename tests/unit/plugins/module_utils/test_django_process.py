@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _django_process
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._database import traits
 from ansible_collections.greenroom.django.plugins.module_utils._django import start_django
 from ansible_collections.greenroom.django.plugins.module_utils._environment import dump_environment
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -284,7 +285,10 @@ SQLITE = "django.db.backends.sqlite3"
     ],
 )
 def test_which_file_a_database_is(engine: str, name: Any, file: str) -> None:
-    assert _django_process.sqlite_file({"ENGINE": engine, "NAME": name}) == file
+    assert _django_process.file_of({"ENGINE": engine, "NAME": name}, traits()) == (
+        file,
+        "SQLite" if file else "",
+    )
 
 
 ALTOGETHER_FINE = {

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils._database.postgresql import (
+    Postgresql,
+)
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.inventory import (
     problems_of_balancer,
-    problems_of_database,
     problems_of_push,
 )
+
+problems_of_database = Postgresql.inventory_problems
 
 ONE, TWO, DATABASE = "192.0.2.1", "2001:db8::2", "192.0.2.9"
 ADDRESSES = {"web1": ONE, "web2": TWO, "db1": DATABASE, "db2": DATABASE}

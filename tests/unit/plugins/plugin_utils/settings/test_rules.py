@@ -205,6 +205,7 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     ),
     "app_free_space": ([0, 500, "0"], [-1, "500M", "", None]),
     "app_free_inodes": ([0, 20000], [-1, "many", "", None]),
+    "app_database": (["sqlite", "postgresql"], ["mysql", "", "sqlite ", None]),
     "app_source_control": (["git", "hg"], ["svn", "", "git\n", None]),
     "app_service_manager": (["systemd", "supervisor", "upstart"], ["runit", "", "systemd ", None]),
     "app_web_server": (["nginx", "apache_proxy"], ["caddy", "", "nginx ", None]),
