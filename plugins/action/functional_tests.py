@@ -22,7 +22,7 @@ OPTIONS = {
     "revision": {"type": "str", "required": True},
     "url": {"type": "str", "required": True},
     "timeout": {"type": "int", "default": 1800},
-    "source_control": {"type": "str", "choices": list(CLONES), "default": "git"},
+    "source_control": {"type": "str", "choices": list(CLONES), "default": next(iter(CLONES))},
 }
 
 

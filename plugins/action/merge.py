@@ -17,7 +17,7 @@ OPTIONS = {
     "repository": {"type": "str", "required": True},
     "branch": {"type": "str", "required": True},
     "into": {"type": "str", "required": True},
-    "source_control": {"type": "str", "choices": list(CLONES), "default": "git"},
+    "source_control": {"type": "str", "choices": list(CLONES), "default": next(iter(CLONES))},
 }
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
+from ansible_collections.greenroom.django.plugins.module_utils._cron import cron_time
 
 
 class FilterModule:

@@ -233,7 +233,7 @@ def tail(text: str, lines: int = 25) -> str:
     return "\n".join(text.strip().splitlines()[-lines:])
 
 
-def telling_lines(log: str, lines: int = 25) -> str:
+def meaningful_lines(log: str, lines: int = 25) -> str:
     """The last ``lines`` lines of a log, and before them the error that it all began with.
 
     That is the end of the first traceback. A server that takes its workers' death badly has much

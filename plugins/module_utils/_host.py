@@ -21,7 +21,7 @@ def check_host(service_manager: str, python: str | None = None) -> None:
     problems = []
     if not _is_debian():
         problems.append("it is neither Debian nor Ubuntu, which is what the roles know")
-    if not _registry.get(MANAGERS, "service_manager", service_manager).is_here():
+    if not _registry.get(MANAGERS, "service_manager", service_manager).is_available():
         problems.append(f"app_service_manager is {service_manager}, which does not run here")
     if python is not None and not shutil.which(python, path=PATH):
         there = ", ".join(_pythons()) or "none"

@@ -8,7 +8,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
 from ansible_collections.greenroom.django.plugins.module_utils._pages import Page, faults, listed
 from ansible_collections.greenroom.django.plugins.module_utils._service import Service
-from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_crash
 
 WRONG_ANSWERS = 3
 
@@ -74,7 +74,7 @@ def start_and_prove(
             raise GreenroomError(
                 f"Release {number} did not prove itself. {listed(found, len(pages))}\n"
             )
-        if death := first_death(service.wrote(number, began)):
+        if death := first_crash(service.log_since(number, began)):
             raise GreenroomError(
                 f"Release {number} did not prove itself: it answered, but its processes die "
                 f"({death})."

@@ -14,7 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._as_user import a
 from ansible_collections.greenroom.django.plugins.module_utils._command import must_run
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside
-from ansible_collections.greenroom.django.plugins.module_utils._sandbox import build_sandbox
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import build_sandbox
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder, read_text
 
 LOCKS = ("uv.lock", "poetry.lock", "Pipfile.lock")

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
+from ansible_collections.greenroom.django.plugins.module_utils import _init_system
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import read_file
@@ -24,8 +25,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._tree import Fold
 
 PROGRAM = "bwrap"
 
-# The variable by which a unit of systemd says that it is a sandbox itself, which lets none be made
-# in it, and ends all that was started in it.
+# The variable of a unit that is a sandbox itself, which lets none be made in it, and ends all that
+# was started in it.
 CONFINED = "GREENROOM_CONFINED"
 
 _TEMPORARY = "/var/tmp"
@@ -63,7 +64,7 @@ class Sandbox:
     ``group`` is the primary group and ``home`` the home, where those are not the user's own.
     ``hidden`` are the folders that look empty, ``writable`` those that can be written to, and
     ``shown`` those that can not, though they are inside of one of these. ``memory_max`` is as in
-    systemd's MemoryMax, empty for no limit.
+    MemoryMax of a unit, empty for no limit.
     """
 
     user: str
@@ -124,8 +125,8 @@ class Sandbox:
         return [*self._limits(), *namespaces, "--", *first, *self._identity(user)]
 
     def _limits(self) -> list[str]:
-        """A control group of systemd's, whose end is the command's end."""
-        if not self.memory_max or not os.path.isdir("/run/systemd/system"):
+        """A control group of its own, whose end is the command's end."""
+        if not self.memory_max or not _init_system.is_systemd():
             return []
         limits = [f"MemoryMax={self.memory_max}", f"TasksMax={_TASKS}"]
         scope = ["systemd-run", "--quiet", "--collect", "--scope"]
@@ -165,18 +166,14 @@ def owner(user: str | Sandbox) -> str:
     return user.user if isinstance(user, Sandbox) else user
 
 
-def build_sandbox(app: App, *made: str) -> Sandbox:
-    """That of a build, which writes to its home, and to what is ``made``.
-
-    What was fetched is not its own: the next release comes out of that too.
-    """
-    fetched = [os.path.join(app.build, name) for name in ("repository", "repository.hg")]
+def confine_build(app: App, fetched: Sequence[str], made: Sequence[str]) -> Sandbox:
+    """That of a build, which writes to its home and to what is ``made``, not to ``fetched``."""
     shown = tuple(folder for folder in fetched if _is_folder(folder))
     return Sandbox(app.builder, hidden=_other_apps(app), writable=(app.build, *made), shown=shown)
 
 
 def source_sandbox(app: App, repository: str = "") -> Sandbox:
-    """That of git and Mercurial, whose settings are root's: no build has a say in a fetch.
+    """That of a source control, whose settings are root's: no build has a say in a fetch.
 
     ``repository`` is the address to fetch from, which may be a path; without, it has no network.
     """
@@ -189,18 +186,6 @@ def source_sandbox(app: App, repository: str = "") -> Sandbox:
         shown=(path,) if path.startswith("/") and os.path.isdir(path) else (),
         network=bool(repository),
     )
-
-
-def access_for_build(app: App) -> dict[str, str]:
-    """The variables that lead a build to repositories the way that a fetch goes.
-
-    Requirements may name some.
-    """
-    return {
-        "GIT_CONFIG_GLOBAL": os.path.join(app.access, ".gitconfig"),
-        "GIT_SSH_COMMAND": f"ssh -F {os.path.join(app.access, '.ssh', 'config')}",
-        "HGRCPATH": os.path.join(app.access, ".hgrc"),
-    }
 
 
 def app_sandbox(app: App) -> Sandbox:

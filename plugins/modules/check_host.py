@@ -106,8 +106,8 @@ def check_host(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     check_kind(params["service_manager"])
     app = App(params["app"])
     # Also those of the other managers: what is theirs is taken for the app's, one day, and removed.
-    hidden = sorted({path for manager in MANAGERS.values() for path in manager(app).hides()})
-    prepared = check_name(app, hidden)
+    hidden = {path for kind in MANAGERS.values() for path in kind(app).conflicting_files()}
+    prepared = check_name(app, sorted(hidden))
     check_port(app, params["web_server"], params["port"])
     return {
         "changed": False,

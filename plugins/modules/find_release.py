@@ -129,7 +129,7 @@ def means(entry: Entry, rev: str) -> bool:
 def resolved(source: Source, rev: str) -> str | None:
     """What the fetched repository knows ``rev`` as, such as a tag made after the release."""
     try:
-        return source.resolve(rev) if source.is_here() else None
+        return source.resolve(rev) if source.is_fetched() else None
     except GreenroomError:
         return None
 

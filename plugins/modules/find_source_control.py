@@ -74,7 +74,7 @@ def find_source_control(params: dict[str, Any], _check_mode: bool) -> dict[str, 
     found = [
         name
         for name, source in SOURCES.items()
-        if source.sign.is_at(params["repository"], asking, login)
+        if source.probe.is_at(params["repository"], asking, login)
     ]
     return {"changed": False, "source_control": found[0] if found else ""}
 

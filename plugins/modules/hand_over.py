@@ -86,7 +86,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
-from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_crash
 
 TRIES = 3
 NEWS = 10  # seconds: what answers once and dies, as it did when it proved itself, is not well
@@ -137,7 +137,7 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         said = f"Nobody was asked through the web server: {app.maintenance} is there."
         return {**result, "warnings": [said]}
     answer = smoke(params["host"], params["path"], params["status"], params["port"])
-    death = first_death(service.wrote(number, time.time() - NEWS))
+    death = first_crash(service.log_since(number, time.time() - NEWS))
     if is_good(answer, params["status"], params["host"]) and not death:
         return result
     if closed:

@@ -92,7 +92,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
 from ansible_collections.greenroom.django.plugins.module_utils._service import (
     Service,
-    leave_before,
+    retire_previous,
     service_of,
 )
 
@@ -132,7 +132,7 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)
-    leave_before(app, params["service_manager"], serving)
+    retire_previous(app, params["service_manager"], serving)
     pruned = []
     if params["action"] == "deploy":
         kept = journal.to_keep(serving, params["keep"])

@@ -85,7 +85,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._local_settings i
     lent_to_builder,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
     access_for_build,
     build_sandbox,
 )

@@ -111,11 +111,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._module import ru
 from ansible_collections.greenroom.django.plugins.module_utils._requirements import (
     wanted_virtualenv,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
+from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import (
     access_for_build,
     build_sandbox,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._seal import seal_virtualenv
 from ansible_collections.greenroom.django.plugins.module_utils._tree import Folder
 
 # What a lock file's own tool is run as, to say in requirements.txt's words what is locked.

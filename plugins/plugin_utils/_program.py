@@ -6,12 +6,14 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 
 # A deploy may be started by a hook of another repository, which would be taken for ours.
-_OF_A_HOOK = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_PREFIX", "GIT_QUARANTINE_PATH")
+_OF_A_HOOK = [pattern for kind in SOURCES.values() for pattern in kind.hook_variables]
 
 
 def inherited() -> dict[str, str]:
@@ -19,7 +21,7 @@ def inherited() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if name not in _OF_A_HOOK and not name.startswith("HG_")
+        if not any(fnmatchcase(name, pattern) for pattern in _OF_A_HOOK)
     }
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import IO
+from typing import IO, Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 
@@ -36,6 +36,11 @@ class Database:
     def __init__(self, app: App, alias: str) -> None:
         self.app = app
         self.alias = alias
+
+    @staticmethod
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:  # noqa: ARG004 - of some alone
+        """What is wrong with settings that are right with another kind of database."""
+        return []
 
     @staticmethod
     def inventory_problems(

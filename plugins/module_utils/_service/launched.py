@@ -7,12 +7,12 @@ import re
 from datetime import datetime
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._command import telling_lines
+from ansible_collections.greenroom.django.plugins.module_utils._command import meaningful_lines
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
 from ansible_collections.greenroom.django.plugins.module_utils._http import connect_to
 
-STARTING = 120  # seconds until a release must listen
-LEAVING = 600  # seconds until one that leaves must be gone
+START_TIMEOUT = 120  # seconds until a release must listen
+STOP_TIMEOUT = 600  # seconds until one that stops must be gone
 
 # What the launcher writes when it starts a release, what gunicorn writes when it gets as far as the
 # app, and how it begins its lines.
@@ -50,7 +50,7 @@ def of_last_start(text: str) -> str:
     starts = [start.partition("\n")[2] for start in text.split(STARTS)]
     if len(starts) > 2 and BOOTS not in starts[-1] and BOOTS in starts[-2]:
         del starts[-1]
-    return telling_lines(starts[-1])
+    return meaningful_lines(starts[-1])
 
 
 def written_since(text: str, since: float) -> str:

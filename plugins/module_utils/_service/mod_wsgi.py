@@ -13,32 +13,35 @@ import pwd
 import re
 import signal
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
+from ansible_collections.greenroom.django.plugins.module_utils import _init_system
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import read_file, remove
 from ansible_collections.greenroom.django.plugins.module_utils._http import Address
+from ansible_collections.greenroom.django.plugins.module_utils._service.base import ServiceManager
 from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
-    LEAVING,
-    STARTING,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
     of_last_start,
     read_end,
     written_since,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._workers import crash_line
 
 DOORS = ("a", "b")
 # The ways to the releases that have not taken the stage. It is empty after a boot.
 GREEN_ROOM = "/run/greenroom"
 LOGS = "/var/log/apache2"
 PROGRAM = "apache2"
-OPEN_FILES = 8192  # that Apache, and so each of its processes, may have (apache2ctl)
 _STARTED = re.compile(r"^\[[^]]*\] \[(\d+)\] A process of Apache's begins$", re.MULTILINE)
-BEGINNING = 10  # seconds until Apache must have a process for the app
+PROCESS_TIMEOUT = 10  # seconds until Apache must have a process for the app
 
 
-class ModWsgi:
+class ModWsgi(ServiceManager):
     """Starts, stops and asks after the releases of one app."""
 
     def __init__(self, app: App, proc: str = "/proc") -> None:
@@ -47,16 +50,29 @@ class ModWsgi:
         # What the processes go by, and where each door is; site.yml writes it.
         self.described = os.path.join(app.etc, "doors.json")
 
+    runs_in_web_server = True
+
     @staticmethod
-    def is_here() -> bool:
-        """Whether this host can have it: Apache is a service of systemd's."""
-        return os.path.isdir("/run/systemd/system")
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with another web server: this one is a part of Apache."""
+        server = settings.get("app_web_server", "apache")
+        if server == "apache":
+            return []
+        return [
+            "app_service_manager is 'mod_wsgi', which is a part of Apache's, and app_web_server "
+            f"is {server!r}; it should be apache."
+        ]
+
+    @staticmethod
+    def is_available() -> bool:
+        """Whether this host can have it: the unit of Apache is what runs it."""
+        return _init_system.is_systemd()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""
         return os.path.exists(self.described)
 
-    def hides(self) -> list[str]:
+    def conflicting_files(self) -> list[str]:
         """The files of the system that those of an app of this name would take the place of."""
         return []
 
@@ -127,11 +143,11 @@ class ModWsgi:
         """What a release wrote last and is telling, since its last start; no dates and names."""
         return of_last_start(self._log(number))
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds, and which processes died since."""
         text, alive = written_since(self._log(number), since), self._processes()
         gone = [pid for pid in map(int, _STARTED.findall(text)) if pid not in alive]
-        return text + "".join(f"A process of Apache's died (pid:{pid})\n" for pid in gone)
+        return text + "".join(crash_line(pid) for pid in gone)
 
     def has_processes(self) -> bool:
         """Whether Apache has read that it is to run the app."""
@@ -148,7 +164,7 @@ class ModWsgi:
         told = self._told()
         return Address(told["addresses"][door], told["port"])
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for door in DOORS:
             remove(self._path(door))
@@ -244,12 +260,12 @@ class ModWsgi:
             waited = time.monotonic() - began
             if leaving and waited > self._told()["leaving"]:
                 self._kill(processes, leaving)  # as a service manager does
-            if not processes and waited > BEGINNING:
+            if not processes and waited > PROCESS_TIMEOUT:
                 raise GreenroomError(
                     f"Apache runs no processes for {self.app.name}: systemctl status apache2 says "
                     "more. Where its site is not there, run site.yml."
                 )
-            if waited > (LEAVING if leaving else STARTING):
+            if waited > (STOP_TIMEOUT if leaving else START_TIMEOUT):
                 who = f"release {min(leaving)} does not leave" if leaving else "nothing came"
                 raise GreenroomError(f"Release {number} did not start in Apache: {who}.")
             time.sleep(0.05)

@@ -9,6 +9,7 @@ import re
 import time
 from typing import Any
 
+from ansible_collections.greenroom.django.plugins.module_utils import _init_system
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
@@ -16,9 +17,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._files import (
     remove,
     write_file,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._service.base import ServiceManager
 from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
-    LEAVING,
-    STARTING,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
     listens,
     of_last_start,
     read_end,
@@ -38,7 +40,7 @@ WITH_A_PROCESS = (*UP, "BACKOFF", "STOPPING")
 NO_SOCKET, BAD_NAME, ALREADY_STARTED, NOT_RUNNING = 0, 10, 60, 70
 
 
-class Supervisor:
+class Supervisor(ServiceManager):
     """Starts, stops and asks after the releases of one app."""
 
     def __init__(self, app: App) -> None:
@@ -47,15 +49,15 @@ class Supervisor:
         self.described = os.path.join(app.etc, "supervisor.conf")
 
     @staticmethod
-    def is_here() -> bool:
-        """Whether this host can have it: it is a service of systemd's, as nginx and timers are."""
-        return os.path.isdir("/run/systemd/system")
+    def is_available() -> bool:
+        """Whether this host can have it: its package has a unit."""
+        return _init_system.is_systemd()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""
         return os.path.exists(self.described)
 
-    def hides(self) -> list[str]:
+    def conflicting_files(self) -> list[str]:
         """The files of the system that those of an app of this name would take the place of."""
         return [path for path in (f"{LOGS}/{self.app.name}",) if os.path.lexists(path)]
 
@@ -75,7 +77,7 @@ class Supervisor:
             self._ask("reloadConfig")  # it reads; nothing is done to any program
             self._ask("addProcessGroup", self.program(number))
             self._ask("startProcess", self.program(number), False, fine=(ALREADY_STARTED,))
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + START_TIMEOUT
         while not listens(self.app.socket(number)):
             if not self.is_active(number) or time.monotonic() > deadline:
                 raise GreenroomError(f"{self.program(number)} did not start: {self.state(number)}.")
@@ -133,7 +135,7 @@ class Supervisor:
         """What a release wrote last and is telling, since its last start; no dates and names."""
         return of_last_start(read_end(self._log(number)))
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds."""
         return written_since(read_end(self._log(number)), since)
 
@@ -141,7 +143,7 @@ class Supervisor:
         """Where a release answers before visitors get to it: its socket."""
         return self.app.socket(number)
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for number in self._programs():
             self._remove(number)
@@ -171,7 +173,7 @@ class Supervisor:
 
     def _remove(self, number: int) -> None:
         """Have supervisor forget a program; one that is leaving ends first."""
-        deadline = time.monotonic() + LEAVING
+        deadline = time.monotonic() + STOP_TIMEOUT
         while (program := self._programs().get(number)) is not None:
             if program["statename"] == "BACKOFF":
                 self.stop(number)

@@ -4,28 +4,30 @@ from __future__ import annotations
 import os
 import re
 
+from ansible_collections.greenroom.django.plugins.module_utils import _init_system
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
+    meaningful_lines,
     must_run,
     run,
-    telling_lines,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._service.base import ServiceManager
 
 UNITS = "/etc/systemd/system"
 
 
-class Systemd:
+class Systemd(ServiceManager):
     """Starts, stops and asks after the releases of one app."""
 
     def __init__(self, app: App) -> None:
         self.app = app
 
     @staticmethod
-    def is_here() -> bool:
+    def is_available() -> bool:
         """Whether this host runs it."""
-        return os.path.isdir("/run/systemd/system")
+        return _init_system.is_systemd()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""
@@ -39,7 +41,7 @@ class Systemd:
         """The name of the unit of release ``number``."""
         return f"{self.app.name}@{number}.service"
 
-    def hides(self) -> list[str]:
+    def conflicting_files(self) -> list[str]:
         """The files of the system that those of an app of this name would take the place of."""
         names = (f"systemd/system/{self.app.name}@.service", f"tmpfiles.d/{self.app.name}.conf")
         paths = [os.path.join(top, name) for top in ("/etc", "/usr/lib") for name in names]
@@ -128,9 +130,9 @@ class Systemd:
         of_start = [f"_SYSTEMD_INVOCATION_ID={started}", "+", f"INVOCATION_ID={started}"]
         whose = of_start if started else [f"--unit={unit}"]
         shown = run(["journalctl", "--no-pager", "--output=cat", "--lines=300", *whose])
-        return telling_lines(shown.stdout)
+        return meaningful_lines(shown.stdout)
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds."""
         return run(
             [
@@ -146,7 +148,7 @@ class Systemd:
         """Where a release answers before visitors get to it: its socket."""
         return self.app.socket(number)
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for number in self.enabled():
             self.disable(number)

@@ -8,19 +8,23 @@ import os
 import re
 import shutil
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
+from ansible_collections.greenroom.django.plugins.module_utils import _init_system
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._command import PATH, must_run, run
+from ansible_collections.greenroom.django.plugins.module_utils._cron import cron_time
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import (
     read_file,
     remove,
     write_file,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._service.base import ServiceManager
 from ansible_collections.greenroom.django.plugins.module_utils._service.launched import (
-    LEAVING,
-    STARTING,
+    START_TIMEOUT,
+    STOP_TIMEOUT,
     listens,
     of_last_start,
     read_end,
@@ -40,7 +44,7 @@ class Instance(NamedTuple):
     process: int
 
 
-class Upstart:
+class Upstart(ServiceManager):
     """Starts, stops and asks after the releases of one app."""
 
     def __init__(self, app: App) -> None:
@@ -48,10 +52,24 @@ class Upstart:
         # The releases that come up at boot, a line each; the job APP-releases reads it.
         self.at_boot = os.path.join(app.etc, "releases-at-boot")
 
+    timer = _init_system.CRON
+
     @staticmethod
-    def is_here() -> bool:
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with the time of the backups, which cron has to keep."""
+        at = str(settings.get("app_backup_at") or "")
+        if not at or cron_time(at):
+            return []
+        return [
+            f"app_backup_at is {at!r}, which cron cannot express, and upstart has no timers of its "
+            "own; it should be hourly, daily, weekly, monthly, or such as *-*-* 03:30:00 or "
+            "Mon..Fri 22:00"
+        ]
+
+    @staticmethod
+    def is_available() -> bool:
         """Whether this host runs it."""
-        if os.path.isdir("/run/systemd/system") or not shutil.which("initctl", path=PATH):
+        if _init_system.is_systemd() or not shutil.which("initctl", path=PATH):
             return False
         return "upstart" in run(["initctl", "version"]).stdout
 
@@ -64,7 +82,7 @@ class Upstart:
         """The job that every release is an instance of, and the one that starts them at boot."""
         return [f"{JOBS}/{self.app.name}.conf", f"{JOBS}/{self.app.name}-releases.conf"]
 
-    def hides(self) -> list[str]:
+    def conflicting_files(self) -> list[str]:
         """The files of the system that those of an app of this name would take the place of."""
         overrides = [path.replace(".conf", ".override") for path in self._jobs]
         return [path for path in (*self._jobs, *overrides) if os.path.lexists(path)]
@@ -82,7 +100,7 @@ class Upstart:
         self._wait_while_it_leaves(number)
         told = run(["initctl", "start", *self.instance(number)])
         process = self._instances().get(number, Instance("stop", "waiting", 0)).process
-        deadline = time.monotonic() + STARTING
+        deadline = time.monotonic() + START_TIMEOUT
         while not listens(self.app.socket(number)):
             found = self._instances().get(number)
             # Another process is a second try of upstart, which knows no first one that failed.
@@ -92,7 +110,7 @@ class Upstart:
             time.sleep(0.02)
 
     def _wait_while_it_leaves(self, number: int) -> None:
-        deadline = time.monotonic() + LEAVING
+        deadline = time.monotonic() + STOP_TIMEOUT
         while (found := self._instances().get(number)) and found.goal == "stop":
             if time.monotonic() > deadline:
                 raise GreenroomError(f"{self.app.name} ({number}) does not end.")
@@ -146,7 +164,7 @@ class Upstart:
         """What a release wrote last and is telling, since its last start; no dates and names."""
         return of_last_start(read_end(self._log(number)))
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         """What a release wrote since a moment, in Unix seconds."""
         return written_since(read_end(self._log(number)), since)
 
@@ -157,7 +175,7 @@ class Upstart:
         """Where a release answers before visitors get to it: its socket."""
         return self.app.socket(number)
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         """Take away all that it has of the app, of which nothing runs any more; logs stay."""
         for path in (*self._jobs, self.at_boot, os.path.join(self.app.etc, "launch")):
             remove(path)

@@ -14,27 +14,40 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import remove
+from ansible_collections.greenroom.django.plugins.module_utils._probe import RepositoryProbe
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     Sandbox,
     owner,
     writing,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.base import Source
 
 # Nobody is there to answer a question; and what git tidies up, it does before it ends.
 _GIT = ("git", "-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false")
 _UNASKED = {"GIT_TERMINAL_PROMPT": "0"}
 
 
-class Git:
+class Git(Source):
     """A bare repository at ``path``, which belongs to ``user``.
 
     Nothing here goes over the network, but for fetch() and ask().
     """
 
+    packages = ("git",)
+    default_branch = "main"
     folder = "repository"
+    push_suffix = ".git"
+    access_files = ("gitconfig",)
+    token_file = "git-credentials"
+    hook_variables = (
+        "GIT_DIR",
+        "GIT_WORK_TREE",
+        "GIT_INDEX_FILE",
+        "GIT_PREFIX",
+        "GIT_QUARANTINE_PATH",
+    )
     counts = False
-    sign = Sign(
+    probe = RepositoryProbe(
         folders=("objects", ".git"),
         query="/info/refs?service=git-upload-pack",
         content_type="application/x-git-upload-pack",
@@ -45,11 +58,27 @@ class Git:
     untrack = "git rm --cached {0}, and a line in .gitignore"
     others = (".gitmodules", "submodules")
 
+    @staticmethod
+    def access_variables(access: str) -> dict[str, str]:
+        """The variables that lead a build to repositories, by the files in ``access``."""
+        return {
+            "GIT_CONFIG_GLOBAL": os.path.join(access, ".gitconfig"),
+            "GIT_SSH_COMMAND": f"ssh -F {os.path.join(access, '.ssh', 'config')}",
+        }
+
+    @staticmethod
+    def how_to_push(address: str, app_name: str, environment: str, branch: str) -> str:
+        """What to type on one's own machine so that a push to ``address`` is a deploy."""
+        return (
+            f"Once, where your code is: git remote add {environment} {address}/{app_name}.git\n"
+            f"To deploy: git push {environment} {branch}"
+        )
+
     def __init__(self, path: str, user: str | Sandbox) -> None:
         self.path = path
         self.user = user
 
-    def is_here(self) -> bool:
+    def is_fetched(self) -> bool:
         """Whether it was ever fetched."""
         return bool(as_user(owner(self.user), os.path.isdir, os.path.join(self.path, "objects")))
 
@@ -58,7 +87,7 @@ class Git:
 
         ``timeout`` is in seconds. Raises GreenroomError where it cannot be reached.
         """
-        if not self.is_here():
+        if not self.is_fetched():
             must_run("git init", ["git", "init", "--quiet", "--bare", self.path], user=self.user)
         # A branch that is gone there is gone here, and so is all of another repository's.
         mirrored = ["+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*"]
@@ -96,7 +125,7 @@ class Git:
         As the build user, since what it owns could lead root elsewhere. One that took too long for
         its run, and was left to itself, keeps its own.
         """
-        if self.is_here() and not is_running("git", self.user):
+        if self.is_fetched() and not is_running("git", self.user):
             locks = ["-name", "*.lock", "-not", "-path", "*/objects/*"]
             must_run(
                 "Looking for locks of a fetch that was killed",
@@ -106,11 +135,10 @@ class Git:
 
     def awaits(self, rev: str) -> bool:
         """Whether ``rev`` is a commit by its looks, and not here: one that a fetch would bring."""
-        looks = re.fullmatch(r"[0-9a-f]{7,40}", rev)
-        here = (
-            self._git("cat-file", "-e", f"{rev}^{{commit}}") if looks and self.is_here() else None
-        )
-        return bool(looks) and (here is None or here.returncode != 0)
+        if not re.fullmatch(r"[0-9a-f]{7,40}", rev):
+            return False
+        commit = f"{rev}^{{commit}}"
+        return not self.is_fetched() or self._git("cat-file", "-e", commit).returncode != 0
 
     def resolve(self, rev: str) -> str:
         """The full hash of the commit that ``rev`` (a branch, tag or commit) means.

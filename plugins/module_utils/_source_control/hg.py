@@ -5,6 +5,7 @@ import json
 import os
 import re
 import subprocess
+from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._as_user import as_user
@@ -15,12 +16,13 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import (
     tail,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._probe import RepositoryProbe
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     Sandbox,
     owner,
     writing,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._sign import Sign
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.base import Source
 
 # Nobody is there to answer a question, and no setting of a person changes what a command prints.
 _HG = ("hg", "--noninteractive", "--config", "ui.timeout=30")
@@ -32,15 +34,24 @@ _HASH = re.compile(r"[0-9a-f]{7,40}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
-class Mercurial:
+class Mercurial(Source):
     """A repository without a working copy at ``path``, which belongs to ``user``.
 
     Nothing here goes over the network, but for fetch() and ask().
     """
 
+    packages = ("mercurial",)
+    default_branch = "default"
     folder = "repository.hg"
+    access_files = ("hgrc",)
+    token_file = "hg-credentials"
+    ssh_hint = (
+        "To Mercurial, a path in ssh://… is as seen from the home of who logs in there; a whole "
+        "path begins with two slashes."
+    )
+    hook_variables = ("HG_*",)
     counts = True
-    sign = Sign(
+    probe = RepositoryProbe(
         folders=(".hg",),
         query="?cmd=capabilities",
         content_type="application/mercurial",
@@ -51,13 +62,42 @@ class Mercurial:
     untrack = "hg forget {0}, and a line in .hgignore"
     others = (".hgsub", "subrepositories")
 
+    @staticmethod
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with short addresses of ssh: to Mercurial they would be paths."""
+        found = []
+        for name in ("app_repository", "checkout_controller_repository"):
+            short = re.fullmatch(r"([^/:]+@[^/:]+):(.+)", str(settings.get(name)))
+            if short:
+                where, path = short.groups()
+                found.append(
+                    f"{name} is {str(settings[name])!r}, which is no address to Mercurial; it "
+                    f"should be ssh://{where}/{path}"
+                )
+        return found
+
+    @staticmethod
+    def path_in_address(path: str) -> str:
+        """An absolute path after ``ssh://host``: with one slash it would be below a home."""
+        return f"/{path}"
+
+    @staticmethod
+    def access_variables(access: str) -> dict[str, str]:
+        """The variables that lead a build to repositories, by the files in ``access``."""
+        return {"HGRCPATH": os.path.join(access, ".hgrc")}
+
+    @staticmethod
+    def how_to_push(address: str, app_name: str, environment: str, branch: str) -> str:  # noqa: ARG004 - hg needs neither
+        """What to type on one's own machine so that a push to ``address`` is a deploy."""
+        return f"To deploy: hg push {address}/{app_name}"
+
     def __init__(self, path: str, user: str | Sandbox) -> None:
         self.path = path
         self.user = user
         self._names: dict[str, list[str]] = {}  # of the files in a revision
         self._found: dict[str, tuple[str, str]] = {}  # by what was asked for
 
-    def is_here(self) -> bool:
+    def is_fetched(self) -> bool:
         """Whether it was ever fetched."""
         return bool(
             as_user(owner(self.user), os.path.isdir, os.path.join(self.path, ".hg", "store"))
@@ -68,7 +108,7 @@ class Mercurial:
 
         A lock whose process is gone is none to it, unless another process has got its number.
         """
-        if not self.is_here() or is_running("hg", self.user):
+        if not self.is_fetched() or is_running("hg", self.user):
             return
         store = os.path.join(self.path, ".hg", "store")
         locks = [os.path.join(store, "lock"), os.path.join(self.path, ".hg", "wlock")]
@@ -83,7 +123,7 @@ class Mercurial:
         ``timeout`` is in seconds. Raises GreenroomError where it cannot be reached.
         """
         self._found.clear()
-        if self.is_here():
+        if self.is_fetched():
             pulled = self._pull(repository, timeout)
             if pulled.returncode == 0 and not self._has_more_than(repository, timeout):
                 return
@@ -102,7 +142,7 @@ class Mercurial:
         old = f"{self.path}.old"
         must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
         if as_user(owner(self.user), os.path.lexists, self.path):
-            must_run("Moving the old copy", ["mv", "-T", "--", self.path, old], user=self.user)
+            must_run("Migrating the old copy", ["mv", "-T", "--", self.path, old], user=self.user)
             must_run("Removing the old copy", ["rm", "-rf", "--", old], user=self.user)
 
     def ask(self, repository: str, rev: str, timeout: float) -> str:
@@ -124,7 +164,7 @@ class Mercurial:
 
     def awaits(self, rev: str) -> bool:
         """Whether ``rev`` is a commit by its looks, and not here: one that a fetch would bring."""
-        return bool(_HASH.fullmatch(rev)) and not (self.is_here() and self._find(rev)[1])
+        return bool(_HASH.fullmatch(rev)) and not (self.is_fetched() and self._find(rev)[1])
 
     def resolve(self, rev: str) -> str:
         """The full hash of the changeset that ``rev`` means.
@@ -145,7 +185,7 @@ class Mercurial:
 
     def meaning(self, rev: str) -> str:
         """What ``rev`` was taken for, where it could be several things; else nothing."""
-        return self._find(rev)[0] if self.is_here() else ""
+        return self._find(rev)[0] if self.is_fetched() else ""
 
     def subject(self, revision: str) -> str:
         """The first line of a changeset's message."""

@@ -2,11 +2,15 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
 from ansible_collections.greenroom.django.plugins.module_utils._web_server.base import WebServer
+
+_OPEN_FILES = 8192  # that Apache, and so each of its processes, may have (apache2ctl)
 
 
 class ApacheProxy(WebServer):
@@ -47,6 +51,30 @@ class ApacheProxy(WebServer):
 
 class Apache(ApacheProxy):
     """Apache with mod_wsgi, which runs the releases itself."""
+
+    @staticmethod
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:
+        """What is wrong with settings that are right where Apache does not run the releases."""
+        manager = settings.get("app_service_manager", "mod_wsgi")
+        if manager != "mod_wsgi":
+            return [
+                "app_web_server is 'apache', which runs releases by mod_wsgi, and "
+                f"app_service_manager is {manager!r}; leave that out, or set app_web_server to "
+                "apache_proxy."
+            ]
+        python = settings.get("app_python", "python3")
+        if python != "python3":
+            return [
+                f"app_python is {python!r}; with app_web_server apache it should be python3, since "
+                "the mod_wsgi of the distribution has that one."
+            ]
+        files = settings.get("gunicorn_open_files", 0)
+        if int(files) > _OPEN_FILES:
+            return [
+                f"gunicorn_open_files is {files}; with app_web_server apache it should be "
+                f"{_OPEN_FILES} at most, which is what Debian's Apache itself may have open."
+            ]
+        return []
 
     def has_read_site(self, app: App) -> bool:
         """Whether it has processes for the app: a run can end before it reads the app's site."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 import glob
 import os
 import re
+from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any
 
-from ansible_collections.greenroom.django.plugins.module_utils import _init_system
+from ansible_collections.greenroom.django.plugins.module_utils import _host_services
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._ports import ports_of
 
@@ -33,6 +35,11 @@ class WebServer:
     #: the one file that has its ports, whatever its sites are; empty where each site has its own
     ports_file: str = ""
 
+    @staticmethod
+    def settings_problems(settings: Mapping[str, Any]) -> list[str]:  # noqa: ARG004 - of some alone
+        """What is wrong with settings that are right with another web server."""
+        return []
+
     def ports(self, text: str) -> set[int]:
         """The ports that a text of its configuration has it listen on."""
         raise NotImplementedError
@@ -56,11 +63,11 @@ class WebServer:
 
     def is_active(self) -> bool:
         """Whether it is up."""
-        return _init_system.is_active(self.service)
+        return _host_services.is_active(self.service)
 
     def is_enabled(self) -> bool:
         """Whether it comes up at boot."""
-        return _init_system.is_enabled(self.service)
+        return _host_services.is_enabled(self.service)
 
     def other_sites(self, app: App) -> dict[str, str]:
         """The sites that are not the app's: path and text of each."""

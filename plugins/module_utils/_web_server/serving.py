@@ -4,7 +4,7 @@ from __future__ import annotations
 import os
 import time
 
-from ansible_collections.greenroom.django.plugins.module_utils import _init_system, _registry
+from ansible_collections.greenroom.django.plugins.module_utils import _host_services, _registry
 from ansible_collections.greenroom.django.plugins.module_utils._app import App, replace_link
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
@@ -44,7 +44,7 @@ def serve(app: App, name: str, port: int, check_mode: bool = False) -> tuple[boo
             restore_site(app, chosen, rival, port)
         raise
     gap = time.monotonic() - began if previous else 0.0
-    if _init_system.control(chosen.service, "enable").returncode:
+    if _host_services.control(chosen.service, "enable").returncode:
         raise GreenroomError(f"{chosen.service} cannot be enabled, and would not come up at boot.")
     for rival in previous:
         uninstall(app, rival, port)
@@ -55,11 +55,11 @@ def disable_site(app: App, rival: WebServer, port: int) -> None:
     """Disable the app's site on a web server, which finishes the requests that it has."""
     remove(rival.site.format(app.name))
     if not rival.is_needed(app, port):
-        _init_system.finish(rival.service, rival.finish_signal)
+        _host_services.finish(rival.service, rival.finish_signal)
         return
     if os.path.lexists(rival.shared) and not rival.has_other_apps(app):
         os.replace(rival.shared, f"{rival.shared}.left")  # it listens on the port
-    _init_system.control(rival.service, "reload")
+    _host_services.control(rival.service, "reload")
 
 
 def restore_site(app: App, chosen: WebServer, rival: WebServer, port: int) -> None:
@@ -68,18 +68,18 @@ def restore_site(app: App, chosen: WebServer, rival: WebServer, port: int) -> No
     if not chosen.has_other_apps(app):
         remove(chosen.shared)
     if not chosen.is_needed(app, port):
-        _init_system.control(chosen.service, "stop")
+        _host_services.control(chosen.service, "stop")
         # Or it would take the port at the next boot.
-        _init_system.control(chosen.service, "disable")
+        _host_services.control(chosen.service, "disable")
     elif chosen.is_enabled():
         # It may have ended, where it could not listen.
-        _init_system.control(chosen.service, "reload-or-restart")
+        _host_services.control(chosen.service, "reload-or-restart")
     replace_link(rival.site.format(app.name), rival.available_site.format(app.name))
     if os.path.lexists(f"{rival.shared}.left"):
         os.replace(f"{rival.shared}.left", rival.shared)
     # One that is about to end ignores a reload.
     verb = "reload-or-restart" if rival.is_needed(app, port) else "restart"
-    _init_system.control(rival.service, verb)
+    _host_services.control(rival.service, verb)
 
 
 def start(chosen: WebServer, port: int) -> None:
@@ -88,9 +88,9 @@ def start(chosen: WebServer, port: int) -> None:
     Raises GreenroomError.
     """
     began, verb = int(time.time()), "reload" if chosen.is_active() else "start"
-    done = _init_system.control(chosen.service, verb)
+    done = _host_services.control(chosen.service, verb)
     if done.returncode:
-        why = _init_system.log_since(chosen.service, began) or done.stdout + done.stderr
+        why = _host_services.log_since(chosen.service, began) or done.stdout + done.stderr
         raise GreenroomError(f"{chosen.service} did not {verb}:\n{tail(why)}")
     wait_for(port, lambda names: chosen.service in names)
 
@@ -101,7 +101,7 @@ def uninstall(app: App, rival: WebServer, port: int) -> None:
         deadline = time.monotonic() + FINISH_TIMEOUT
         while rival.is_active() and time.monotonic() < deadline:
             time.sleep(_FINISH_INTERVAL)
-        _init_system.stop(rival.service)
+        _host_services.stop(rival.service)
     if not rival.has_other_apps(app):
         for path in (rival.shared, f"{rival.shared}.left", rival.available_shared):
             remove(path)

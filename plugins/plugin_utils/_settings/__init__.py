@@ -13,11 +13,9 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks 
     trap,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.combinations import (
-    problems_of_addresses_for_hg,
-    problems_of_cron,
+    problems_of_backends,
     problems_of_functional_tests,
     problems_of_merge,
-    problems_of_mod_wsgi,
 )
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.environment import (
     problems_of_environment,
@@ -95,10 +93,8 @@ def problems(
         + problems_of_user(settings)
         + problems_of_media(settings)
         + problems_of_writable_paths(settings)
-        + problems_of_addresses_for_hg(settings)
+        + problems_of_backends(settings)
         + problems_of_merge(settings)
-        + problems_of_cron(settings)
-        + problems_of_mod_wsgi(settings)
         + problems_of_functional_tests(settings)
         + problems_of_pages(settings.get("app_smoke_pages", []))
         + problems_of_local_settings(settings)

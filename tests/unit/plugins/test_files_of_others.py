@@ -79,8 +79,9 @@ ALLOWED: dict[str, tuple[str, str]] = {
         HOST,
         "open os.listdir os.path.isdir os.statvfs shutil.which",
     ),
+    "module_utils/_host_services.py": (HOST, "glob.glob os.path.lexists"),
     "module_utils/_http.py": ("of a socket, whose owner is compared", "os.lstat"),
-    "module_utils/_init_system.py": (HOST, "glob.glob os.path.isdir os.path.lexists"),
+    "module_utils/_init_system.py": (HOST, "os.path.isdir"),
     "module_utils/_journal.py": (HOME, "open write_json"),
     "module_utils/_lock.py": (
         f"{HOME}; and /proc",
@@ -101,7 +102,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "module_utils/_service/mod_wsgi.py": (
         f"{ETC}; /run/greenroom, and /proc",
-        "os.listdir os.makedirs os.path.exists os.path.isdir os.path.realpath os.readlink"
+        "os.listdir os.makedirs os.path.exists os.path.realpath os.readlink"
         " read_file remove replace_link",
     ),
     "module_utils/_service/supervisor.py": (
@@ -115,11 +116,11 @@ ALLOWED: dict[str, tuple[str, str]] = {
     ),
     "module_utils/_service/upstart.py": (
         HOST,
-        "os.path.exists os.path.isdir os.path.lexists read_file remove shutil.which write_file",
+        "os.path.exists os.path.lexists read_file remove shutil.which write_file",
     ),
     "module_utils/_settle.py": (BACKUPS, "remove"),
     "module_utils/_shared.py": (AS_THE_USER, "*"),
-    "module_utils/_sign.py": ("looked at only, and nothing is read", "os.path.exists"),
+    "module_utils/_probe.py": ("looked at only, and nothing is read", "os.path.exists"),
     "module_utils/_snapshot.py": (
         BACKUPS,
         "open os.chmod os.listdir os.makedirs os.mkdir os.open os.path.exists os.path.getsize"

@@ -35,7 +35,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, service_of
 service = service_of(App("blog", root=sys.argv[2]), "prompter")
 service.start(42)
-print(MANAGERS["prompter"].is_here(), service.is_active(42), service.running(), service.log(42))
+available = MANAGERS["prompter"].is_available()
+print(available, service.is_active(42), service.running(), service.log(42))
 """
 
 

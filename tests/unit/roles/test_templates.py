@@ -15,7 +15,7 @@ import pytest
 from ansible.parsing.dataloader import DataLoader
 from ansible.template import Templar
 from ansible_collections.greenroom.django.plugins.filter.environment import python
-from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
+from ansible_collections.greenroom.django.plugins.module_utils._cron import cron_time
 
 from tests.unit.roles.project import ROLES, ROOT, of_role, options_of_role
 

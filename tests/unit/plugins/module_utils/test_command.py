@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._command import (
     PATH,
+    meaningful_lines,
     must_run,
     run,
     tail,
-    telling_lines,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 
@@ -116,4 +116,4 @@ RuntimeError: Stage fright
     ],
 )
 def test_the_error_that_it_all_began_with(log: str, telling: str) -> None:
-    assert telling_lines(log, 3) == telling
+    assert meaningful_lines(log, 3) == telling

@@ -14,7 +14,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._http import Address
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, mod_wsgi
 from ansible_collections.greenroom.django.plugins.module_utils._service.mod_wsgi import ModWsgi
-from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_crash
 
 APACHE, SHELL = 10, 11  # processes that are always there
 
@@ -224,7 +224,7 @@ def test_an_apache_that_has_no_processes_for_it(
     apache.is_up = False
     for pid in list(apache.processes):
         apache.end(pid)
-    monkeypatch.setattr(mod_wsgi, "BEGINNING", 0)
+    monkeypatch.setattr(mod_wsgi, "PROCESS_TIMEOUT", 0)
     with pytest.raises(GreenroomError, match="Apache runs no processes for blog"):
         service.start(42)
 
@@ -233,7 +233,7 @@ def test_one_that_never_comes(
     service: ModWsgi, apache: Apache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     apache.is_up = False
-    monkeypatch.setattr(mod_wsgi, "STARTING", 0)
+    monkeypatch.setattr(mod_wsgi, "START_TIMEOUT", 0)
     with pytest.raises(GreenroomError, match="did not start in Apache: nothing came"):
         service.start(42)
     assert service.state(42) == "starting"
@@ -272,9 +272,9 @@ def test_what_it_wrote(service: ModWsgi, tmp_path: Path) -> None:
     assert "new" in service.log(42)
     assert "old" not in service.log(42)
     at_ten = 1795341600
-    assert "new" in service.wrote(42, at_ten)
-    assert "old" not in service.wrote(42, at_ten)
-    assert service.log(44) == service.wrote(44, 0) == ""
+    assert "new" in service.log_since(42, at_ten)
+    assert "old" not in service.log_since(42, at_ten)
+    assert service.log(44) == service.log_since(44, 0) == ""
 
 
 def test_a_process_that_died(service: ModWsgi, apache: Apache, tmp_path: Path) -> None:
@@ -282,15 +282,15 @@ def test_a_process_that_died(service: ModWsgi, apache: Apache, tmp_path: Path) -
     [pid] = [pid for pid, (_, number) in apache.processes.items() if number == 42]
     begins = "[2026-11-22 10:00:00 +0000] [{}] A process of Apache's begins\n"
     (tmp_path / "blog-a.log").write_text(begins.format(pid))
-    assert first_death(service.wrote(42, 0)) == ""
+    assert first_crash(service.log_since(42, 0)) == ""
     (tmp_path / "blog-a.log").write_text(begins.format(5) + begins.format(pid))
-    assert first_death(service.wrote(42, 0)) == "A process of Apache's died (pid:5)"
+    assert first_crash(service.log_since(42, 0)) == "Worker (pid:5) crashed"
 
 
 def test_nothing_is_left_when_it_is_forgotten(app: App, service: ModWsgi, apache: Apache) -> None:
     take_the_stage(app, service, 42)
     service.start(43)
-    service.forget()
+    service.uninstall()
     assert os.listdir(app.etc) == []
     assert os.listdir(mod_wsgi.GREEN_ROOM) == []
     assert marks(app, 42) == marks(app, 43) == []

@@ -16,9 +16,9 @@ from ansible_collections.greenroom.django.plugins.module_utils._error import Gre
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     Sandbox,
     app_sandbox,
-    build_sandbox,
     source_sandbox,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import build_sandbox
 
 from tests.unit.conftest import ME, confine
 

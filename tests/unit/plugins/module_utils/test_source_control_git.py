@@ -47,8 +47,8 @@ def test_it_is_in_the_register() -> None:
 
 
 def test_whether_it_was_fetched(git: Git, tmp_path: Path) -> None:
-    assert git.is_here() is True
-    assert Git(str(tmp_path / "none"), ME).is_here() is False
+    assert git.is_fetched() is True
+    assert Git(str(tmp_path / "none"), ME).is_fetched() is False
 
 
 @pytest.mark.parametrize(

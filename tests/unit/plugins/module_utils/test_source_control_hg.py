@@ -82,9 +82,9 @@ def test_it_is_in_the_register() -> None:
 
 
 def test_whether_it_was_fetched(source: Mercurial, tmp_path: Path) -> None:
-    assert source.is_here() is True
+    assert source.is_fetched() is True
     none = Mercurial(str(tmp_path / "none"), ME)
-    assert (none.is_here(), none.meaning("live")) == (False, "")
+    assert (none.is_fetched(), none.meaning("live")) == (False, "")
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_asking_without_fetching(shared: HgRepository, tmp_path: Path) -> None:
     assert source.ask(address, "nowhere", SOON) == "nowhere"
     with pytest.raises(GreenroomError, match="not found"):
         source.ask(str(tmp_path / "nowhere"), "live", SOON)
-    assert not source.is_here()
+    assert not source.is_fetched()
 
 
 def test_a_fetch_that_was_killed(

@@ -263,7 +263,7 @@ def test_all_of_it_goes(app: App, supervisord: Supervisord) -> None:
     service.enable(42)
     supervisord.states["blog@42"] = "STOPPED"
     assert service.is_prepared()
-    service.forget()
+    service.uninstall()
     assert supervisord.states == {"other": "RUNNING"}
     assert (files(), service.is_prepared()) == ({}, False)
 
@@ -328,7 +328,7 @@ def test_what_a_release_wrote(app: App, tmp_path: Path, monkeypatch: pytest.Monk
     (tmp_path / "blog").mkdir()
     (tmp_path / "blog" / "blog@42.log").write_text(LOG)
     assert service.log(42) == LOG.split("release 42\n")[2].strip()
-    assert service.wrote(42, 1795312809.9) == "".join(LOG.splitlines(keepends=True)[-2:])
+    assert service.log_since(42, 1795312809.9) == "".join(LOG.splitlines(keepends=True)[-2:])
 
 
 @pytest.mark.parametrize(("since", "lines"), [(0, 6), (1795312800.9, 6), (1795312801, 2), (2e9, 0)])

@@ -104,15 +104,15 @@ def test_where_it_runs(initctl: Initctl, monkeypatch: pytest.MonkeyPatch) -> Non
     systemd = {"there": False}
     monkeypatch.setattr("os.path.isdir", lambda path: systemd["there"] and "systemd" in path)
     monkeypatch.setattr("shutil.which", lambda *_, **__: "/sbin/initctl")
-    assert Upstart.is_here()
+    assert Upstart.is_available()
     initctl.version = ""
-    assert not Upstart.is_here(), "it answers nothing"
+    assert not Upstart.is_available(), "it answers nothing"
     initctl.version = "init (upstart 1.13.2)"
     systemd["there"] = True
-    assert not Upstart.is_here(), "systemd is the first process"
+    assert not Upstart.is_available(), "systemd is the first process"
     systemd["there"] = False
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
-    assert not Upstart.is_here()
+    assert not Upstart.is_available()
 
 
 def test_a_release_starts_and_does_not_come_up_at_boot(app: App, initctl: Initctl) -> None:
@@ -183,7 +183,7 @@ def test_all_of_it_goes(app: App, initctl: Initctl) -> None:
     service = Upstart(app)
     service.enable(42)
     write_file(os.path.join(app.etc, "launch"), "--drain=1\n")
-    service.forget()
+    service.uninstall()
     assert not service.is_prepared()
     assert os.listdir(app.etc) == []
     assert initctl.told == ["reload-configuration"]
@@ -193,7 +193,7 @@ def test_all_of_it_goes(app: App, initctl: Initctl) -> None:
 def test_what_an_app_of_this_name_would_take_the_place_of(app: App) -> None:
     service = Upstart(app)
     (Path(upstart.JOBS) / "blog-releases.override").touch()
-    assert [os.path.basename(path) for path in service.hides()] == [
+    assert [os.path.basename(path) for path in service.conflicting_files()] == [
         "blog.conf",
         "blog-releases.override",
     ]
@@ -212,7 +212,7 @@ def test_what_a_release_wrote(app: App) -> None:
     )
     last = "[2026-11-22 02:00:10 +0000] [8] [ERROR] Worker (pid:9) exited with code 1"
     assert service.log(42) == f"Traceback (most recent call last):\n{last}"
-    assert service.wrote(42, 1795312809.9) == f"{last}\n"
+    assert service.log_since(42, 1795312809.9) == f"{last}\n"
 
 
 @pytest.mark.usefixtures("initctl")

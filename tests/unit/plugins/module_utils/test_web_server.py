@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import (
+    _host_services,
     _init_system,
     _ports,
     _web_server,
@@ -128,8 +129,8 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
     for module in (_ports, port, serving):
         monkeypatch.setattr(module, "who_listens", host.listeners)
     monkeypatch.setattr(_init_system, "SYSTEMD", str(tmp_path))
-    monkeypatch.setattr(_init_system, "_AT_BOOT", str(host.wants("x").parent))
-    monkeypatch.setattr(_init_system, "run", host.systemctl)
+    monkeypatch.setattr(_host_services, "_AT_BOOT", str(host.wants("x").parent))
+    monkeypatch.setattr(_host_services, "run", host.systemctl)
     monkeypatch.setattr(base, "ports_of", host.ports)
     monkeypatch.setattr(_ports, "PORT_TIMEOUT", 0.1)
     return host
@@ -349,11 +350,11 @@ def test_where_systemd_does_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         asked.append(" ".join(argv))
         return subprocess.CompletedProcess(argv, 0, "", "")
 
-    monkeypatch.setattr(_init_system, "run", run)
+    monkeypatch.setattr(_host_services, "run", run)
     monkeypatch.setattr(_init_system, "SYSTEMD", str(tmp_path / "systemd"))
-    monkeypatch.setattr(_init_system, "_AT_BOOT_OF_SCRIPTS", str(tmp_path))
+    monkeypatch.setattr(_host_services, "_AT_BOOT_OF_SCRIPTS", str(tmp_path))
     for verb in ("is-active", "start", "stop", "reload", "reload-or-restart", "enable", "disable"):
-        _init_system.control("nginx", verb, "--no-block")
+        _host_services.control("nginx", verb, "--no-block")
     assert asked == [
         "service nginx status",
         "service nginx start",

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils._workers import first_death
+from ansible_collections.greenroom.django.plugins.module_utils._workers import first_crash
 
 
 @pytest.mark.parametrize(
@@ -22,4 +22,4 @@ from ansible_collections.greenroom.django.plugins.module_utils._workers import f
     ],
 )
 def test_whether_a_worker_died(line: str, death: str) -> None:
-    assert first_death(f"Starting\n{line}\nmore\n") == death
+    assert first_crash(f"Starting\n{line}\nmore\n") == death

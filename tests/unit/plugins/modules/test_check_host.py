@@ -60,7 +60,8 @@ def test_every_reason_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(f"{module}._is_debian", lambda: False)
     monkeypatch.setattr(f"{module}._pythons", lambda: ["python3", "python3.11"])
     monkeypatch.setattr(f"{module}.socket.gethostname", lambda: "web1")
-    monkeypatch.setattr(f"{module}.MANAGERS", {"systemd": type("", (), {"is_here": lambda: False})})
+    absent = type("", (), {"is_available": lambda: False})
+    monkeypatch.setattr(f"{module}.MANAGERS", {"systemd": absent})
     monkeypatch.setattr(f"{module}.shutil.which", lambda *_, **__: None)
     with pytest.raises(GreenroomError) as refused:
         check_host("systemd", "python3.99")

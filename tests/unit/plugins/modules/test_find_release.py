@@ -13,7 +13,7 @@ class Source:
 
     counts = False
 
-    def is_here(self) -> bool:
+    def is_fetched(self) -> bool:
         return True
 
     def resolve(self, rev: str) -> str:

@@ -91,7 +91,7 @@ class Services:
     def log(self, number: int) -> str:
         return f"the log of {number}"
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         assert time.time() - 20 < since < time.time()
         return self.deaths if number in self.up else ""
 

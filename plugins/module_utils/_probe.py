@@ -11,14 +11,14 @@ from ansible_collections.greenroom.django.plugins.module_utils._command import r
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._sandbox import Sandbox
 
-PATIENCE = 20.0  # seconds for each question
+PROBE_TIMEOUT = 20.0  # seconds for each request
 
 _SSH = re.compile(r"ssh://(?P<who>[^/:]+)(:(?P<port>\d+))?(?P<path>/.*)")
 _SCP = re.compile(r"(?P<who>[^/:]+@[^/:]+):(?P<port>)?(?P<path>.*)")
 
 
 @dataclass(frozen=True)
-class Sign:
+class RepositoryProbe:
     """By what a repository of one kind is known."""
 
     #: what a repository has in its folder
@@ -55,7 +55,7 @@ class Sign:
             if login and address.startswith("https://"):
                 coded = base64.b64encode(login.encode()).decode()
                 asked.add_unredirected_header("Authorization", f"Basic {coded}")
-            with urllib.request.urlopen(asked, timeout=PATIENCE) as answer:
+            with urllib.request.urlopen(asked, timeout=PROBE_TIMEOUT) as answer:
                 kind = str(answer.headers.get("Content-Type"))
         except (OSError, ValueError, http.client.HTTPException):
             return False
@@ -76,7 +76,7 @@ class Sign:
                     ["ssh", *where, "--", found["who"], there],
                     user=user,
                     stdin=self.words,
-                    timeout=PATIENCE,
+                    timeout=PROBE_TIMEOUT,
                 )
             except GreenroomError:
                 return False

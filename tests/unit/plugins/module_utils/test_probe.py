@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.greenroom.django.plugins.module_utils import _sign
+from ansible_collections.greenroom.django.plugins.module_utils import _probe
 from ansible_collections.greenroom.django.plugins.module_utils._command import run
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
 
@@ -37,7 +37,7 @@ def hg(tmp_path_factory: pytest.TempPathFactory) -> HgRepository:
 
 def kinds(address: str, login: str = "") -> list[str]:
     """All kinds that a repository seems to be of."""
-    return [name for name, source in SOURCES.items() if source.sign.is_at(address, ME, login)]
+    return [name for name, source in SOURCES.items() if source.probe.is_at(address, ME, login)]
 
 
 def test_a_path(git: Repository, hg: HgRepository, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_over_ssh(
         assert options.pop("user") == ME
         return run(["sh", "-c", argv[-1]], cwd="/", **options)
 
-    monkeypatch.setattr(_sign, "run", ssh)
+    monkeypatch.setattr(_probe, "run", ssh)
     assert kinds(address.format(path=git.bare)) == ["git"]
     assert kinds(address.format(path=hg.work)) == ["hg"]
     assert kinds(address.format(path="/nowhere")) == []

@@ -6,8 +6,8 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _service
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._service import (
-    Moving,
-    leave_before,
+    Migrating,
+    retire_previous,
     service_of,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
@@ -22,13 +22,13 @@ class Manager:
         self.slow = 3
         self.prepared, self.restarts = True, 0
 
-    def is_here(self) -> bool:
+    def is_available(self) -> bool:
         return True
 
     def is_prepared(self) -> bool:
         return self.prepared
 
-    def hides(self) -> list[str]:
+    def conflicting_files(self) -> list[str]:
         return []
 
     def green_room(self, number: int) -> str:
@@ -70,10 +70,10 @@ class Manager:
     def log(self, number: int) -> str:
         return f"{number} of {len(self.up)}"
 
-    def wrote(self, number: int, since: float) -> str:
+    def log_since(self, number: int, since: float) -> str:
         return f"{number} of {len(self.up)} since {since}"
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         assert not self.up | self.leaving
         self.prepared = False
 
@@ -94,23 +94,23 @@ def chosen() -> Manager:
 
 
 @pytest.fixture
-def service(chosen: Manager, before: Manager) -> Moving:
-    return Moving(chosen, [before])  # type: ignore[list-item]
+def service(chosen: Manager, before: Manager) -> Migrating:
+    return Migrating(chosen, [before])  # type: ignore[list-item]
 
 
 def test_what_the_one_before_runs_is_not_started_again(
-    service: Moving, before: Manager, chosen: Manager
+    service: Migrating, before: Manager, chosen: Manager
 ) -> None:
     service.start(41)
     service.enable(41)
     assert (chosen.up, chosen.at_boot, before.at_boot) == (set(), set(), {41})
     assert not service.is_active(41), "it has still to move"
-    said = (service.state(41), service.log(41), service.wrote(41, 0))
+    said = (service.state(41), service.log(41), service.log_since(41, 0))
     assert said == ("41 of 1 up", "41 of 1", "41 of 1 since 0")
 
 
 def test_what_leaves_there_ends_before_it_starts_here(
-    service: Moving, before: Manager, chosen: Manager
+    service: Migrating, before: Manager, chosen: Manager
 ) -> None:
     before.stop(41)
     service.start(41)
@@ -118,7 +118,7 @@ def test_what_leaves_there_ends_before_it_starts_here(
     assert service.is_active(41)
 
 
-def test_both_are_asked_and_told(service: Moving, before: Manager, chosen: Manager) -> None:
+def test_both_are_asked_and_told(service: Migrating, before: Manager, chosen: Manager) -> None:
     service.start(42)
     service.enable(42)
     assert (service.running(), service.enabled()) == ([41, 42], [41, 42])
@@ -134,17 +134,17 @@ def test_the_one_before_is_forgotten_when_all_has_ended(
     app: App, before: Manager, chosen: Manager, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Before:
-        is_here = staticmethod(lambda: True)
+        is_available = staticmethod(lambda: True)
 
         def __new__(cls, _app: App) -> Manager:  # type: ignore[misc]
             return before
 
     monkeypatch.setattr(_service, "MANAGERS", {"new": lambda _: chosen, "old": Before})
-    assert isinstance(service_of(app, "new"), Moving)
+    assert isinstance(service_of(app, "new"), Migrating)
     before.stop(41)
-    leave_before(app, "new", 41)
+    retire_previous(app, "new", 41)
     assert before.prepared, "what serves there is not waited for"
-    leave_before(app, "new", 42)
+    retire_previous(app, "new", 42)
     assert not before.prepared
     assert service_of(app, "new") is chosen
 

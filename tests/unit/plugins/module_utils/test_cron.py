@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from ansible_collections.greenroom.django.plugins.plugin_utils._cron import cron_time
+from ansible_collections.greenroom.django.plugins.module_utils._cron import cron_time
 
 
 @pytest.mark.parametrize(

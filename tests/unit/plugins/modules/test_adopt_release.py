@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.modules import adopt_from_apache
+from ansible_collections.greenroom.django.plugins.modules import adopt_release
 
 PARAMS = {"app": "blog", "service_manager": "systemd"}
 
@@ -18,7 +18,7 @@ class Releases:
 
     def __init__(self, told: list[str], running: list[int], enabled: list[int]) -> None:
         self.told, self.up, self.at_boot, self.there = told, running, enabled, True
-        self.fails = False
+        self.fails = self.runs_in_web_server = False
 
     def is_prepared(self) -> bool:
         return self.there
@@ -37,9 +37,9 @@ class Releases:
     def enable(self, number: int) -> None:
         self.told.append(f"enable {number}")
 
-    def forget(self) -> None:
+    def uninstall(self) -> None:
         self.there, self.at_boot = False, []
-        self.told.append("forget")
+        self.told.append("uninstall")
 
 
 @pytest.fixture
@@ -52,14 +52,17 @@ def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> App:
     app = App("blog", root=str(tmp_path))
     os.makedirs(app.release(42))
     app.put_on_stage(42)
-    monkeypatch.setattr(adopt_from_apache, "App", lambda _: app)
+    monkeypatch.setattr(adopt_release, "App", lambda _: app)
     return app
 
 
 @pytest.fixture
 def apache(app: App, told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releases:  # noqa: ARG001 - is on stage
     apache = Releases(told, [42, 41], [42])
-    monkeypatch.setattr(adopt_from_apache, "ModWsgi", lambda _: apache)
+    apache.runs_in_web_server = True
+    monkeypatch.setattr(
+        adopt_release, "previous_managers", lambda *_: [apache] if apache.is_prepared() else []
+    )
     monkeypatch.setattr("time.sleep", lambda _: apache.up.clear())
     return apache
 
@@ -67,39 +70,36 @@ def apache(app: App, told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releas
 @pytest.fixture
 def systemd(told: list[str], monkeypatch: pytest.MonkeyPatch) -> Releases:
     systemd = Releases(told, [], [])
-    monkeypatch.setattr(adopt_from_apache, "MANAGERS", {"systemd": lambda _: systemd})
+    monkeypatch.setattr(adopt_release, "MANAGERS", {"systemd": lambda _: systemd})
     return systemd
 
 
 @pytest.mark.usefixtures("systemd")
-def test_the_release_on_stage_runs_elsewhere_before_apache_forgets_it(
+def test_the_current_release_runs_elsewhere_before_apache_is_left(
     apache: Releases, told: list[str]
 ) -> None:
-    result = adopt_from_apache.adopt_from_apache(PARAMS, check_mode=True)
+    result = adopt_release.adopt_release(PARAMS, check_mode=True)
     assert (result, told) == ({"changed": True, "release": 42}, [])
-    assert adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False) == result
-    assert told == ["start 42", "enable 42", "forget"]
+    assert adopt_release.adopt_release(PARAMS, check_mode=False) == result
+    assert told == ["start 42", "enable 42", "uninstall"]
     assert apache.running() == [], "it waited until they had left"
-    assert not adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)["changed"]
+    assert not adopt_release.adopt_release(PARAMS, check_mode=False)["changed"]
 
 
 @pytest.mark.usefixtures("systemd")
 def test_an_apache_that_is_down(apache: Releases, told: list[str]) -> None:
     """Which may be why it is left."""
     apache.up = []
-    adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)
-    assert told == ["start 42", "enable 42", "forget"]
+    adopt_release.adopt_release(PARAMS, check_mode=False)
+    assert told == ["start 42", "enable 42", "uninstall"]
 
 
 @pytest.mark.usefixtures("systemd")
 def test_a_release_that_runs_elsewhere_already(apache: Releases, told: list[str]) -> None:
     """As when a host was told to use Apache, and told otherwise before the next deploy."""
     apache.up, apache.at_boot = [], []
-    assert adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False) == {
-        "changed": True,
-        "release": 0,
-    }
-    assert told == ["forget"]
+    assert adopt_release.adopt_release(PARAMS, check_mode=False) == {"changed": True, "release": 0}
+    assert told == ["uninstall"]
 
 
 def test_one_that_does_not_start_leaves_all_as_it_is(
@@ -107,6 +107,6 @@ def test_one_that_does_not_start_leaves_all_as_it_is(
 ) -> None:
     systemd.fails = True
     with pytest.raises(GreenroomError, match="It did not start"):
-        adopt_from_apache.adopt_from_apache(PARAMS, check_mode=False)
+        adopt_release.adopt_release(PARAMS, check_mode=False)
     assert told == []
     assert apache.is_prepared()
