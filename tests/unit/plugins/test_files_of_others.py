@@ -92,6 +92,8 @@ ALLOWED: dict[str, tuple[str, str]] = {
     "module_utils/_marks_process.py": (AS_THE_USER, "*"),
     "module_utils/_ports.py": ("/proc", "open os.listdir os.readlink os.scandir"),
     "module_utils/_prune.py": (f"{HOME}; and /etc/APP", "os.listdir remove"),
+    "module_utils/_push/common.py": (AS_THE_USER, "open"),
+    "module_utils/_push/program.py": (HOME, "open os.open os.readlink"),
     "module_utils/_requirements.py": (
         "a virtualenv that is sealed; and as the build user",
         "glob.glob os.path.exists os.path.isfile read_text",

@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import importlib.machinery
-import importlib.util
 import io
 import json
 import os
 import subprocess
 import sys
-from types import ModuleType
 from typing import Any
 
 import pytest
-
-from tests.unit.roles.project import ROOT
-
-PUSH = ROOT / "roles/push/files/push"
-
-
-@pytest.fixture
-def push() -> ModuleType:
-    loader = importlib.machinery.SourceFileLoader("push", str(PUSH))
-    spec = importlib.util.spec_from_loader("push", loader)
-    assert spec
-    module = importlib.util.module_from_spec(spec)
-    loader.exec_module(module)
-    return module
+from ansible_collections.greenroom.django.plugins.module_utils._push import (
+    KINDS,
+    common,
+    program,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,8 +29,8 @@ def push() -> ModuleType:
         ("hg", "hg -R 'blog' serve --stdio"),
     ],
 )
-def test_a_push_is_let_in(push: ModuleType, kind: str, asked: str) -> None:
-    found = push.ASKS[kind].fullmatch(asked)
+def test_a_push_is_let_in(kind: str, asked: str) -> None:
+    found = KINDS[kind].ASKS.fullmatch(asked)
     assert found
     assert found[1] == "blog"
 
@@ -63,22 +51,20 @@ def test_a_push_is_let_in(push: ModuleType, kind: str, asked: str) -> None:
     ],
 )
 def test_nothing_else_is(
-    push: ModuleType, kind: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+    kind: str, asked: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
     monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": asked})
     with pytest.raises(SystemExit):
-        push.open_door("blog", kind, "main", "ada", "1", "60")
+        program.take("blog", kind, "main", "ada", "1", "60")
     assert capsys.readouterr().err == (
         f"This account takes pushes of blog, by {kind}, and nothing else.\n"
     )
 
 
-def test_another_apps_repository_is_not_here(
-    push: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
+def test_another_apps_repository_is_not_here(monkeypatch: pytest.MonkeyPatch, capsys: Any) -> None:
     monkeypatch.setattr(os, "environ", {"SSH_ORIGINAL_COMMAND": "git-receive-pack 'shop.git'"})
     with pytest.raises(SystemExit):
-        push.open_door("blog", "git", "main", "ada", "1", "60")
+        program.take("blog", "git", "main", "ada", "1", "60")
     assert "There is no 'shop' here; blog alone" in capsys.readouterr().err
 
 
@@ -94,13 +80,13 @@ def test_another_apps_repository_is_not_here(
     ],
 )
 def test_root_takes_a_hash_and_a_name(
-    push: ModuleType, words: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    words: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     started: list[Any] = []
     monkeypatch.setattr(sys, "stdin", io.StringIO(json.dumps(words)))
     monkeypatch.setattr(subprocess, "Popen", started.append)
     with pytest.raises(SystemExit):
-        push.deploy("blog")
+        program.deploy("blog")
     assert started == []
 
 
@@ -120,8 +106,8 @@ def test_root_takes_a_hash_and_a_name(
         ("", False),
     ],
 )
-def test_names_that_are_plain(push: ModuleType, name: str, plain: bool) -> None:
-    assert push.is_plain(name) is plain
+def test_names_that_are_plain(name: str, plain: bool) -> None:
+    assert common.is_plain(name) is plain
 
 
 @pytest.mark.parametrize(
@@ -136,28 +122,26 @@ def test_names_that_are_plain(push: ModuleType, name: str, plain: bool) -> None:
     ],
 )
 def test_what_a_revision_unpacks_to(
-    push: ModuleType, listing: str, too_much: bool, monkeypatch: pytest.MonkeyPatch
+    listing: str, too_much: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(push, "MOST_FILES", 3)
+    monkeypatch.setattr(common, "MOST_FILES", 3)
     # printf takes an octal number of up to three digits after a backslash.
     argv = ["printf", listing.replace("\\0", "\\000")]
     if too_much:
         with pytest.raises(SystemExit):
-            push.refuse_too_much(argv, 1024)
+            common.refuse_too_much(argv, 1024)
     else:
-        push.refuse_too_much(argv, 1024)
+        common.refuse_too_much(argv, 1024)
 
 
-def test_whoever_takes_nothing_does_not_listen(
-    push: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_whoever_takes_nothing_does_not_listen(monkeypatch: pytest.MonkeyPatch) -> None:
     """A deploy must come to its end all the same."""
-    monkeypatch.setattr(push, "PATIENCE", 0.1)
+    monkeypatch.setattr(program, "SAY_TIMEOUT", 0.1)
     reading, writing = os.pipe()
     kept = os.dup(1)
     os.dup2(writing, 1)
     try:
-        said = [push.say(b"x" * 10_000) for _ in range(20)]
+        said = [program.say(b"x" * 10_000) for _ in range(20)]
     finally:
         os.dup2(kept, 1)
         for descriptor in (reading, writing, kept):
@@ -166,9 +150,7 @@ def test_whoever_takes_nothing_does_not_listen(
     assert not said[-1]
 
 
-def test_nothing_that_sshd_let_a_client_set_goes_on(
-    push: ModuleType, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_that_sshd_let_a_client_set_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nor do a push's bounds depend on it."""
     asked = {
         "SSH_ORIGINAL_COMMAND": "hg -R blog serve --stdio",
@@ -178,9 +160,9 @@ def test_nothing_that_sshd_let_a_client_set_goes_on(
         "GREENROOM_PUSH": "{}",
     }
     monkeypatch.setattr(os, "environ", asked)
-    monkeypatch.setattr(push, "attend", lambda *words: words)
+    monkeypatch.setattr(program, "attend", lambda *words: words)
     with pytest.raises(SystemExit) as ended:
-        push.open_door("blog", "hg", "default", "ada", "5", "60")
+        program.take("blog", "hg", "default", "ada", "5", "60")
     code: Any = ended.value.code
     assert code == (
         ["hg", "-R", "/srv/blog/push/blog", "serve", "--stdio"],
@@ -188,5 +170,5 @@ def test_nothing_that_sshd_let_a_client_set_goes_on(
         60,
     )
     assert set(os.environ) == {"PATH", "HOME", "LANG", "HGRCPATH", "HGPLAIN", "GREENROOM_PUSH"}
-    assert (os.environ["PATH"], os.environ["HGRCPATH"]) == (push.PATH, f"{push.OURS}/push.rc")
+    assert (os.environ["PATH"], os.environ["HGRCPATH"]) == (common.PATH, f"{common.OURS}/push.rc")
     assert json.loads(os.environ["GREENROOM_PUSH"])["app"] == "blog"
