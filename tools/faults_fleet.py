@@ -20,7 +20,10 @@ from typing import Any
 
 from audience import Audience
 from example import provision
-from faults import DEPLOY, PAGE, FaultError, must, small_disk
+from fault.disks import small_disk
+from fault.report import PAGE
+from fault.site import FaultError, must
+from fault.steps import DEPLOY
 from fleet import HOME, Fleet
 from host import Host, HostError
 from moments import Running, at, one_line

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import faults_fleet
-from faults import DATABASES, DEPLOY, FAULTS, PAGE, QUICK, ROLLBACK, first_cells, wanted, with_row
+from fault.model import PLAIN, SMALL_DISK
+from fault.report import PAGE, first_cells, with_row
+from fault.selection import QUICK, quick, wanted
+from fault.steps import DEPLOY, ROLLBACK
+from fault.table import FAULTS
 
 
 def test_the_quick_part_has_every_step_that_changes_something() -> None:
-    quick = wanted(quick=True)
     elsewhere = {"begin", "fetch", "make", "choose", "prove"}
-    assert {fault.step for fault, _ in quick} == {*DEPLOY, *ROLLBACK, "reverse"} - elsewhere
-    assert {database for _, database in quick} == set(DATABASES)
-    assert len(quick) == len(QUICK), "each of them is a fault"
+    assert {fault.step for fault, _ in quick()} == {*DEPLOY, *ROLLBACK, "reverse"} - elsewhere
+    assert len(quick()) == len(QUICK), "each of them is a fault"
+
+
+def test_the_quick_part_needs_one_host_for_each_database() -> None:
+    hosts = {(database, fault.host) for fault, database in quick()}
+    assert hosts == {("sqlite", SMALL_DISK), ("postgresql", PLAIN)}
 
 
 def test_no_two_faults_share_a_row() -> None:
