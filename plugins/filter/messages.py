@@ -28,6 +28,8 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
         head += f"; {status['database']}"
     if status["locked"]:
         head += f"; {status['locked']} is at work now"
+    if status["pending"]:
+        head += f"; {status['pending']}"
     rows = [("", "RELEASE", "REVISION", "AGE", "BY", "STATE", "SUBJECT")]
     for release in status["releases"]:
         on_stage = release["number"] == serving

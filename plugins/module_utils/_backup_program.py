@@ -49,7 +49,8 @@ def take_turn(app: App, databases: list[str], keep: int, days: int) -> str:
     wait_for(lock, holder)
     try:
         with lock.step(token, "backup"):
-            if "swap" in (Journal.read(app.journal).unsettled or {}):
+            pending = Journal.read(app.journal).pending
+            if pending and pending.restore:
                 raise GreenroomError(
                     "A restore did not come to its end, so these may not be the app's own rows. "
                     "The next run of a playbook undoes it."

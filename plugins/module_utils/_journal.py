@@ -9,6 +9,11 @@ from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import write_json
+from ansible_collections.greenroom.django.plugins.module_utils._pending_change import (
+    PendingChange,
+    from_json,
+    to_json,
+)
 
 # How a release ended, or where it is.
 BUILDING = "building"  # being made, or left like that by a run that died
@@ -25,22 +30,23 @@ class Journal:
     Each entry is a dict with at least ``number``, ``revision``, ``result``, and ``before``: the
     number of the release that served when this one took the stage (None for the first).
 
-    ``unsettled`` is there while a run has its hands in the database: ``to``, the release that it
-    goes to (0 where the one that serves stays), and what settle() needs to undo it.
+    ``pending`` is the change that a run is in the middle of, or was when it was interrupted. Only
+    _recovery.py sets it.
     """
 
     def __init__(
-        self, path: str, entries: Iterable[Entry] = (), unsettled: Entry | None = None
+        self, path: str, entries: Iterable[Entry] = (), pending: PendingChange | None = None
     ) -> None:
         self.path = path
         self.entries = list(entries)
-        self.unsettled = unsettled
+        self.pending = pending
 
     @classmethod
     def read(cls, path: str) -> Journal:
         """The journal at ``path``; an empty one where there is none yet.
 
-        Raises GreenroomError for a file that is not a journal: nothing is guessed then.
+        Raises GreenroomError for a file that is not a journal, or has a pending change that is
+        unknown: nothing is guessed then.
         """
         try:
             with open(path, encoding="utf-8") as file:
@@ -56,13 +62,22 @@ class Journal:
                 f"{path} is damaged ({error}). Put a copy of it back, or move it away and deploy: "
                 "a new journal then starts above the releases that are on disk."
             ) from error
-        return cls(path, entries, content.get("unsettled"))
+        pending = content.get("pending")
+        try:
+            return cls(path, entries, from_json(pending) if pending is not None else None)
+        except ValueError as error:
+            raise GreenroomError(
+                f"{path} has a pending change that this version of Greenroom does not know "
+                f"({error}): {json.dumps(pending)}. Deploy with the version that wrote it, which "
+                'finishes or undoes the change. If the app is well as it is, remove "pending" from '
+                "the file instead."
+            ) from error
 
     def write(self) -> None:
         """Save it, in one step. Only root can read it: it says who did what."""
         content: dict[str, Any] = {"releases": self.entries}
-        if self.unsettled:
-            content["unsettled"] = self.unsettled
+        if self.pending:
+            content["pending"] = to_json(self.pending)
         write_json(self.path, content, mode=0o640)
 
     def last_number(self) -> int:

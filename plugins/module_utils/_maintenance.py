@@ -15,11 +15,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._service import S
 STOPPING = 600  # seconds; the unit itself gives up earlier
 
 
-def aim(app: App, release: int) -> int:
-    """What the journal's ``unsettled`` has as ``to`` where ``release`` is to serve afterwards."""
-    return 0 if release == app.serving() else release
-
-
 def is_on(app: App) -> bool:
     """Whether visitors get that page."""
     return os.path.lexists(app.maintenance)

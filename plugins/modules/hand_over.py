@@ -9,6 +9,8 @@ DOCUMENTATION = r"""
 module: hand_over
 short_description: Put a release on stage
 description:
+  - Records in the journal what begins here, for the next run to recover if this one is
+    interrupted. M(greenroom.django.record) ends it.
   - Has the release come up at boot, and points the app's C(current) at it with one rename. The web
     server finds the release's socket and static files below C(current) at every request, so new
     requests reach the new release from that moment on, with no reload.
@@ -78,13 +80,13 @@ from typing import Any
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer, ask
-from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
     is_on,
     switch_off,
     switch_on,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import begin_change
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._workers import first_crash
 
@@ -126,10 +128,11 @@ def hand_over(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         backstage.remove("before")
         if before:
             backstage.symlink("before", app.release(before))
+    pending = begin_change(app, number)
     # Enabled first: whenever the power fails, the release on stage is one that comes up at boot.
     service.enable(number)
     # Closed by a rollback, since neither release could live with the database as it was meanwhile.
-    closed = is_on(app) and Journal.read(app.journal).unsettled is not None
+    closed = is_on(app) and pending.maintenance
     app.put_on_stage(number)
     if closed:
         switch_off(app)

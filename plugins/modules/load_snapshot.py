@@ -70,10 +70,10 @@ from ansible_collections.greenroom.django.plugins.module_utils._backup import (
 )
 from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.module_utils._maintenance import aim
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import migrations_of
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._pending_change import Restore
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import begin_change
 from ansible_collections.greenroom.django.plugins.module_utils._snapshot import (
     NoRoomError,
     Snapshot,
@@ -114,22 +114,24 @@ def save(
         return "", [f"No snapshot of the present state could be taken: {error}"]
 
 
-def load(app: App, snapshot: Snapshot, databases: dict[str, Database]) -> dict[str, dict[str, str]]:
+def load(
+    app: App, snapshot: Snapshot, databases: dict[str, Database], lacking: list[str]
+) -> Restore:
     """Load all of a snapshot, or nothing. Raises GreenroomError.
 
-    By database, what the fresh one is called, and what the one in use will be called.
+    ``lacking`` are the databases that will need migrations.
     """
     moment = time.strftime("%Y%m%dt%H%M%Sz", time.gmtime())
-    names: dict[str, dict[str, str]] = {}
+    restored: dict[str, str] = {}
     try:
         for alias, database in databases.items():
-            fresh = database.restore(path_of(app, snapshot, alias))
-            names[alias] = {"fresh": fresh, "before": database.name_before(moment)}
+            restored[alias] = database.restore(path_of(app, snapshot, alias))
+        replaced = {alias: each.name_before(moment) for alias, each in databases.items()}
     except BaseException:
-        for alias, name in names.items():
-            databases[alias].drop(name["fresh"])
+        for alias, name in restored.items():
+            databases[alias].drop(name)
         raise
-    return names
+    return Restore(restored, replaced, lacking)
 
 
 def lacks_migrations(app: App, number: int, snapshot: Snapshot) -> list[str]:
@@ -154,14 +156,8 @@ def load_snapshot(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": True}
     saved, warnings = save(app, serving, databases, snapshot, params["by"])
-    swap = load(app, snapshot, databases)
-    journal = Journal.read(app.journal)
-    journal.unsettled = {
-        "to": aim(app, number),
-        "swap": swap,
-        "lacking": lacks_migrations(app, number, snapshot),
-    }
-    journal.write()
+    lacking = lacks_migrations(app, number, snapshot)
+    begin_change(app, number, restore=load(app, snapshot, databases, lacking))
     return {"changed": True, "saved": saved, "warnings": warnings}
 
 

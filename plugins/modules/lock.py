@@ -11,10 +11,10 @@ short_description: Begin a deploy or a rollback of an app on a host
 description:
   - Looks whether the host is fit for it, takes the app's lock, and reads its journal.
   - A lock is never taken over while something that the run before started still works on the host.
-  - What an earlier run that died left behind is put right. A release that it had already put on
-    stage counts as good, since it was proved before; any other counts as failed, and its migrations
-    are reversed where they can be. A rollback that died between reversing and the handover is
-    undone, and so is a restore that died when databases had changed places.
+  - A change that an interrupted run left pending is recovered. If its target release is current,
+    that counts as good, since it was proved before, and the rest of the handover is done; else the
+    release counts as failed, and what was changed in the databases is undone. The current release
+    is then the only one that runs and comes up at boot.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
@@ -107,8 +107,9 @@ revision:
   description: The revision of that release, empty where there is none.
   returned: success
   type: str
-repaired:
-  description: What was put right of what an earlier run left behind, a sentence each.
+recovered:
+  description: What was finished or undone of what an interrupted run left pending, a sentence each.
+    In check mode, what is pending.
   returned: success
   type: list
   elements: str
@@ -135,46 +136,12 @@ from ansible_collections.greenroom.django.plugins.module_utils._host import (
     check_room,
     check_sandbox,
 )
-from ansible_collections.greenroom.django.plugins.module_utils._journal import (
-    BUILDING,
-    FAILED,
-    GOOD,
-    Journal,
-)
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
-from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
-from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import recover
+from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
-
-
-def repair(
-    app: App, journal: Journal, service: Service, serving: int | None, check_mode: bool
-) -> list[str]:
-    """Put right what a run that died left behind, in journal and database; a sentence for each.
-
-    Nobody else is at work: the lock is ours. A release that is still being built is nobody's then.
-    """
-    repaired = []
-    for entry in journal.entries:
-        if entry["result"] != BUILDING:
-            continue
-        entry["result"] = GOOD if entry["number"] == serving else FAILED
-        entry.setdefault("note", "the run that made it died")
-        repaired.append(f"release {entry['number']}: its run died; it counts as {entry['result']}")
-    if not check_mode:
-        repaired += [undo_last(app, journal), settle(app, journal, service)]
-    return [sentence for sentence in repaired if sentence]
-
-
-def undo_last(app: App, journal: Journal) -> str:
-    """Take back what the release that failed last applied, where its own run could not.
-
-    Only that of the last one: what failed before it may have been applied for good since.
-    """
-    last = journal.entries[-1] if journal.entries else {}
-    return undo(app, last) if last.get("result") == FAILED and not last.get("pruned") else ""
 
 
 def take_lock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
@@ -204,9 +171,7 @@ def take_lock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         with nullcontext() if check_mode else lock.step(params["token"], "lock"):
             journal = Journal.read(app.journal)
             serving = app.serving()
-            repaired = repair(app, journal, service, serving, check_mode)
-            if repaired and not check_mode:
-                journal.write()
+            recovered = recover(app, journal, service, check_mode)
             if not check_mode:
                 source_of(app, params["source_control"]).unlock()
     except GreenroomError:
@@ -218,8 +183,8 @@ def take_lock(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "last_number": max(journal.last_number(), highest_on_disk(app)),
         "serving": serving or 0,
         "revision": (journal.find(serving) or {}).get("revision", ""),
-        "repaired": repaired,
-        "changed": bool(repaired),
+        "recovered": recovered,
+        "changed": bool(recovered),
     }
 
 

@@ -64,12 +64,15 @@ from typing import Any
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
-    aim,
     close,
     is_on,
     switch_off,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import (
+    begin_change,
+    finish_change,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
 
@@ -78,17 +81,13 @@ def maintenance(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": True}
     app = App(params["app"])
-    journal = Journal.read(app.journal)
     if params["state"] == "closed":
-        journal.unsettled = journal.unsettled or {"to": aim(app, params["release"])}
-        journal.unsettled["closed"] = True
-        journal.write()
+        begin_change(app, params["release"], maintenance=True)
         close(app, service_of(app, params["service_manager"]), params["reason"])
         return {"changed": True}
     seconds = time.time() - os.stat(app.maintenance).st_mtime if is_on(app) else 0.0
-    journal.unsettled = None
-    journal.write()
-    switch_off(app)
+    finish_change(app, Journal.read(app.journal))
+    switch_off(app)  # also where somebody turned it on by hand
     return {"changed": True, "seconds": round(seconds, 3)}
 
 

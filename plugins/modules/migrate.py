@@ -56,8 +56,8 @@ options:
     type: int
     default: 0
   for_release:
-    description: The release that O(step=reverse) or O(step=to) is done for, 0 for none. What the
-      run that dies meanwhile leaves behind is put right by the next one.
+    description: The release that O(step=reverse) or O(step=to) is done for, 0 for none. If the
+      run is interrupted before that is current, the next one applies again what was reversed.
     type: int
     default: 0
   check:
@@ -154,6 +154,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
     way_back_of,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
+from ansible_collections.greenroom.django.plugins.module_utils._pending_change import Reversal
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import begin_change
 
 # Where site.yml puts it, for any Python.
 LINTER = "/opt/greenroom/lib/python3*/site-packages"
@@ -249,17 +251,11 @@ def snapshot_before(app: App, params: dict[str, Any]) -> str:
 def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]:
     """Reverse, or go to a migration. Raises GreenroomError."""
     snapshot = snapshot_before(app, params)
-    if params["for_release"]:
-        journal = Journal.read(app.journal)
-        before = {alias: database["applied"] for alias, database in found.items()}
-        journal.unsettled = {
-            "to": params["for_release"],
-            "code": params["release"],
-            "before": before,
-        }
-        journal.write()
+    applied = {alias: database["applied"] for alias, database in found.items()}
+    reversal = Reversal(params["release"], applied) if params["for_release"] else None
+    begin_change(app, params["for_release"], params["maintenance"], reversal)
     if params["maintenance"]:
-        switch_on(app, f"migrations are taken back for release {params['to'] or params['release']}")
+        switch_on(app, f"migrations are taken back for release {params['for_release'] or params['release']}")
     done, failure = attempt(app, params)
     if failure:
         raise GreenroomError(

@@ -90,8 +90,11 @@ from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import keeper
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import (
+    finish_change,
+    retire_others,
+)
 from ansible_collections.greenroom.django.plugins.module_utils._service import (
-    Service,
     retire_previous,
     service_of,
 )
@@ -110,17 +113,6 @@ def close_entry(journal: Journal, params: dict[str, Any], now: int) -> None:
         left["note"] = f"rolled back from, to {entry['number']}, by {params['by']}"
 
 
-def retire_others(service: Service, serving: int) -> list[int]:
-    """Have all releases but ``serving`` finish, and not come up at boot; those that ran."""
-    for number in service.enabled():
-        if number != serving:
-            service.disable(number)
-    others = [number for number in service.running() if number != serving]
-    for number in others:
-        service.stop(number)
-    return others
-
-
 def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Journal, retire, prune, unlock; the result of the module. Raises GreenroomError."""
     if check_mode:
@@ -128,11 +120,11 @@ def record(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     app, serving = App(params["app"]), params["release"]
     journal = Journal.read(app.journal)
     close_entry(journal, params, int(time.time()))
-    journal.unsettled = None
     journal.write()
     service = service_of(app, params["service_manager"])
     stopped = retire_others(service, serving)
     retire_previous(app, params["service_manager"], serving)
+    finish_change(app, journal)
     pruned = []
     if params["action"] == "deploy":
         kept = journal.to_keep(serving, params["keep"])

@@ -92,8 +92,8 @@ from ansible_collections.greenroom.django.plugins.module_utils._lock import Lock
 from ansible_collections.greenroom.django.plugins.module_utils._migrations import undo
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prune import prune
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import end_change
 from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
-from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
 
 
 def restore_stage(app: App, service: Service, before: int) -> None:
@@ -115,7 +115,7 @@ def restore_database(
     """
     fits = True
     try:
-        sentences = [settle(app, journal, service)]
+        sentences = [end_change(app, journal, service)[1]]
         # Also a rollback that went forward has applied some.
         if entry is not None and (action == "deploy" or entry.get("migrations", {}).get("again")):
             sentences.append(undo(app, entry))
@@ -163,11 +163,8 @@ def revert(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     ours = entry is not None and (params["action"] == "rollback" or entry["result"] == BUILDING)
     ours = ours and number != before
     try:
-        if ours:
-            if app.serving() == number:
-                restore_stage(app, service, before)
-            service.disable(number)
-            service.stop(number)
+        if ours and app.serving() == number:
+            restore_stage(app, service, before)
         database, fits = restore_database(
             app, journal, service, entry if ours else None, params["action"]
         )

@@ -85,16 +85,19 @@ from typing import Any
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._prove import start_and_prove
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import begin_change
 from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
 
 
 def start(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Start, ask, judge; the result of the module. Raises GreenroomError."""
     number = params["release"]
-    service = service_of(App(params["app"]), params["service_manager"])
+    app = App(params["app"])
+    service = service_of(app, params["service_manager"])
     running = service.is_active(number)
     if check_mode:
         return {"changed": not running}
+    begin_change(app, number)  # so that the next run stops it, if this one is interrupted
     started = time.monotonic()
     answer = start_and_prove(
         service,

@@ -63,6 +63,14 @@ health:
   returned: success
   type: str
   sample: 500 Internal Server Error
+pending:
+  description:
+    - The change that a run has begun and not ended, and which releases run or come up at boot
+      beside the current one; empty if there is none. Unless that run still works, the next one
+      finishes or undoes the change.
+  returned: success
+  type: str
+  sample: "a handover to release 43 is pending; beside it: release 42"
 locked:
   description: Who deploys, rolls back, backs up or restores now; empty where nobody is.
   returned: success
@@ -92,14 +100,14 @@ from ansible_collections.greenroom.django.plugins.module_utils._migrations impor
     run_migrations,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
-from ansible_collections.greenroom.django.plugins.module_utils._service import service_of
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import pending_in_words
+from ansible_collections.greenroom.django.plugins.module_utils._service import Service, service_of
 
 
-def health(app: App, serving: int | None, params: dict[str, Any]) -> str:
+def health(service: Service, serving: int | None, params: dict[str, Any]) -> str:
     """How the release on stage is, in a few words."""
     if serving is None:
         return "nothing serves"
-    service = service_of(app, params["service_manager"])
     try:
         place = service.green_room(serving)
     except GreenroomError as error:
@@ -132,13 +140,15 @@ def status(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Look; the result of the module. Raises GreenroomError."""
     app = App(params["app"])
     journal, serving, now = Journal.read(app.journal), app.serving(), time.time()
+    service = service_of(app, params["service_manager"])
     shown = [entry for entry in journal.entries if not entry.get("pruned")]
     back = {entry["number"] for entry in journal.on_disk()} - {serving}
     return {
         "changed": False,
         "serving": serving or 0,
         "database": database(app, serving, params["databases"]),
-        "health": health(app, serving, params),
+        "health": health(service, serving, params),
+        "pending": pending_in_words(app, journal, service),
         "locked": (Lock(app.lock).holder() or {}).get("by", ""),
         "releases": [
             {

@@ -90,17 +90,17 @@ def swap_databases(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     if check_mode:
         return {"changed": True}
     app, number = App(params["app"]), params["release"]
-    loaded = Journal.read(app.journal).unsettled or {}
-    if "swap" not in loaded:
+    pending = Journal.read(app.journal).pending
+    restore = pending and pending.restore
+    if not restore:
         raise GreenroomError("No snapshot was loaded that could take the place of anything.")
-    swap = loaded["swap"]
-    for alias, database in databases_in_use(app, number, list(swap)).items():
-        database.swap(swap[alias]["fresh"], swap[alias]["before"])
+    for alias, database in databases_in_use(app, number, list(restore.restored)).items():
+        database.swap(restore.restored[alias], restore.replaced[alias])
     began = time.monotonic()
-    migrated = migrate(app, number, loaded["lacking"], params["timeout"])
+    migrated = migrate(app, number, restore.lacking, params["timeout"])
     return {
         "changed": True,
-        "replaced": {alias: names["before"] for alias, names in swap.items()},
+        "replaced": restore.replaced,
         "migrated": migrated,
         "seconds": round(time.monotonic() - began, 1),
     }

@@ -168,7 +168,7 @@ def schema(project: Project) -> set[str]:
 def journal(project: Project) -> dict[int, Any]:
     """The journal's entries by their numbers."""
     text = project.host.run(["cat", f"{HOME}/journal.json"]).stdout
-    assert "unsettled" not in json.loads(text), "no rollback is half-way"
+    assert "pending" not in json.loads(text), "no rollback is half-way"
     return {entry["number"]: entry for entry in json.loads(text)["releases"]}
 
 

@@ -120,7 +120,7 @@ ALLOWED: dict[str, tuple[str, str]] = {
         HOST,
         "os.path.exists os.path.lexists read_file remove shutil.which write_file",
     ),
-    "module_utils/_settle.py": (BACKUPS, "remove"),
+    "module_utils/_recovery.py": (BACKUPS, "remove"),
     "module_utils/_shared.py": (AS_THE_USER, "*"),
     "module_utils/_probe.py": ("looked at only, and nothing is read", "os.path.exists"),
     "module_utils/_snapshot.py": (

@@ -101,6 +101,23 @@ def test_it_starts_those_that_do_not_run_and_no_other(tmp_path: Path) -> None:
     ]
 
 
+def test_it_starts_none_that_was_disabled_meanwhile(tmp_path: Path) -> None:
+    """As by a run that stops what an interrupted one left; the list is replaced, not changed."""
+    job = parse(render("gunicorn/upstart/app-releases.conf.j2", app_etc=str(tmp_path)))
+    path = tmp_path / "releases-at-boot"
+    path.write_text("41\n42\n")
+    (tmp_path / "new").write_text("41\n")
+    initctl = tmp_path / "initctl"
+    initctl.write_text(
+        f'#!/bin/sh\necho "$*" >>{tmp_path}/told\n[ "$1" != start ] || mv {tmp_path}/new {path}\n'
+    )
+    initctl.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+    subprocess.run(job.processes["main"].argv(), env=environment, check=True)
+    told = (tmp_path / "told").read_text().splitlines()
+    assert told == ["status blog RELEASE=41", "start blog RELEASE=41"]
+
+
 # -- the checker itself ---------------------------------------------------------------------------
 
 GOOD = """\

@@ -60,6 +60,7 @@ def test_a_table_that_a_person_reads() -> None:
         "health": "healthy",
         "locked": "",
         "database": "",
+        "pending": "",
         "releases": [
             release(12, "failed", False, age=9, by="bob@desk"),
             release(4, "bad", True, subject="x" * 60),
@@ -83,10 +84,19 @@ def test_a_host_with_no_release() -> None:
         "health": "nothing serves",
         "database": "",
         "locked": "ada@laptop",
+        "pending": "",
         "releases": [],
     }
     assert status_table(status, "web1", "blog") == (
         "blog on web1: nothing serves; ada@laptop is at work now\n  (no release yet)\n"
+    )
+
+
+def test_a_change_that_is_pending() -> None:
+    status = on(3, pending="a handover to release 3 is pending; beside it: release 2")
+    assert status_table(status, "web1", "blog").splitlines()[0] == (
+        "blog on web1: release 3 serves, healthy; a handover to release 3 is pending; beside it: "
+        "release 2"
     )
 
 
@@ -202,7 +212,7 @@ def test_a_restore() -> None:
 
 def on(number: int, **different: Any) -> dict[str, Any]:
     """The status of a host of staging."""
-    well = {"serving": number, "health": "healthy", "locked": "", "database": ""}
+    well = {"serving": number, "health": "healthy", "locked": "", "database": "", "pending": ""}
     return {**well, "releases": [release(9, "failed", False), release(number, "good", False)]} | (
         different
     )

@@ -11,6 +11,10 @@ from ansible_collections.greenroom.django.plugins.module_utils import _backup_pr
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
+from ansible_collections.greenroom.django.plugins.module_utils._pending_change import (
+    PendingChange,
+    Restore,
+)
 
 ARGUMENTS = ["blog", "--databases", "default", "archive", "--keep", "3", "--days", "9"]
 
@@ -71,7 +75,8 @@ def test_what_a_restore_left_half_done_is_not_kept(
 ) -> None:
     """In a rehearsal, it would be live's data as it is."""
     app.put_on_stage(7)
-    Journal(app.journal, unsettled={"to": 7, "swap": {}}).write()
+    restore = Restore({"default": "fresh"}, {"default": "before"}, [])
+    Journal(app.journal, pending=PendingChange(7, restore=restore)).write()
     assert _backup_program.main(ARGUMENTS) == 1
     assert "A restore did not come to its end" in capsys.readouterr().err
     assert (taken, os.path.exists(app.lock)) == ([], False)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,6 @@ from ansible_collections.greenroom.django.plugins.module_utils import _maintenan
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._maintenance import (
-    aim,
     close,
     is_on,
     switch_off,
@@ -47,10 +45,3 @@ def test_one_that_never_ends(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     service: Any = Service(7, moments=1000)
     with pytest.raises(GreenroomError, match="Release 7 did not stop within"):
         close(app, service, "x")
-
-
-def test_what_serves_afterwards(app: App) -> None:
-    assert aim(app, 7) == 7
-    os.makedirs(app.release(7))
-    app.put_on_stage(7)
-    assert (aim(app, 7), aim(app, 6)) == (0, 6)

@@ -17,7 +17,7 @@ from ansible_collections.greenroom.django.plugins.module_utils import _backup, _
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
-from ansible_collections.greenroom.django.plugins.module_utils._settle import settle
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import end_change
 from ansible_collections.greenroom.django.plugins.modules import (
     drop_replaced,
     find_snapshot,
@@ -39,6 +39,7 @@ class Stage:
         self.path = os.path.join(app.shared, "db.sqlite3")
         self.did: list[str] = []
         self.up = {7}
+        self.at_boot = {7}
         self.failure = ""
         #: the files that releases have
         self.files = ["shows.0001"]
@@ -56,6 +57,18 @@ class Stage:
 
     def running(self) -> list[int]:
         return sorted(self.up)
+
+    def is_active(self, number: int) -> bool:
+        return number in self.up
+
+    def enabled(self) -> list[int]:
+        return sorted(self.at_boot)
+
+    def enable(self, number: int) -> None:
+        self.at_boot.add(number)
+
+    def disable(self, number: int) -> None:
+        self.at_boot.discard(number)
 
     def stop(self, number: int) -> None:
         self.note(f"stop {number}")
@@ -113,7 +126,7 @@ def restore(stage: Stage, name: str, number: int = 7) -> dict[str, Any]:
 
 def give_up(stage: Stage) -> str:
     """What begin and abandon do after a run that did not come to its end."""
-    return settle(stage.app, Journal.read(stage.app.journal), stage)  # type: ignore[arg-type]
+    return end_change(stage.app, Journal.read(stage.app.journal), stage)[1]  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("stage")
@@ -187,7 +200,7 @@ def test_one_for_a_release_that_is_gone_back_to(stage: Stage) -> None:
     name = run(snapshot)["name"]
     stage.sql("INSERT INTO t VALUES (2)")
     restore(stage, name, 6)
-    assert Journal.read(stage.app.journal).unsettled
+    assert Journal.read(stage.app.journal).pending
     assert give_up(stage) == "The databases are those from before."
     assert stage.sql("SELECT a FROM t") == [1, 2]
     assert stage.up == {7}

@@ -8,10 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.greenroom.django.plugins.module_utils import _prove
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._http import Answer
@@ -20,6 +22,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._maintenance impo
     is_on,
     switch_on,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._recovery import begin_change
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import git
 from ansible_collections.greenroom.django.plugins.modules import (
     create_release,
@@ -30,6 +33,7 @@ from ansible_collections.greenroom.django.plugins.modules import (
     record,
     record_tests,
     revert,
+    start,
     status,
     unlock,
 )
@@ -43,6 +47,7 @@ MODULES = (
     find_release,
     hand_over,
     django_prepare,
+    start,
     record,
     record_tests,
     create_release,
@@ -116,6 +121,7 @@ class Host:
         patch.setattr(lock, "check_sandbox", lambda: None)
         patch.setattr(git, "is_running", lambda *_: self.fetches)  # others do, on this machine
         patch.setattr(hand_over, "ask", lambda *_, **__: self.answer)
+        patch.setattr(_prove, "ask", lambda *_, **__: self.answer)
         patch.setattr(time, "sleep", lambda _: None)
 
     def begin(self, check: bool = False, dead: str | None = None) -> dict[str, Any]:
@@ -138,6 +144,10 @@ class Host:
             given = {**defaults_of(django_prepare), "app": "blog", "release": made["number"]}
             django_prepare.django_prepare({**given, "steps": []}, False)  # it is sealed
         return made
+
+    def prove(self, number: int) -> None:
+        params = {**defaults_of(start), "app": "blog", "release": number, "host": "a.example"}
+        start.start({**params, "service_manager": "systemd"}, False)
 
     def take_stage(self, number: int, check: bool = False) -> dict[str, Any]:
         if not check:
@@ -293,7 +303,7 @@ def test_a_database_that_could_not_be_put_back_is_told(
     assert (found["database"], found["fits"]) == ("What became of it.", undone)
 
 
-def test_a_database_that_could_not_be_settled_is_told(
+def test_a_database_that_could_not_be_undone_is_told(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where a rollback left it, and the site stays in maintenance."""
@@ -303,7 +313,7 @@ def test_a_database_that_could_not_be_settled_is_told(
 
     host.deploy()
     begun = host.begin()
-    monkeypatch.setattr(revert, "settle", fail)
+    monkeypatch.setattr(revert, "end_change", fail)
     found = host.abandon(begun, 0, "rollback")
     assert (found["database"], found["fits"]) == ("It is half reversed.", False)
 
@@ -511,17 +521,95 @@ def test_a_run_that_died_is_put_right_by_the_next(
         host.begin()
     assert host.app.serving() == serving
     next_one = host.begin(dead=dead["token"])
-    assert next_one["repaired"] == [f"release 2: its run died; it counts as {result}"]
+    assert next_one["recovered"][0] == f"release 2: its run died; it counts as {result}"
     assert (next_one["serving"], next_one["last_number"]) == (serving, 2)
     assert host.results() == {1: "good", 2: result}
     made = host.make(next_one)
     if on_stage:
         assert (made["needed"], made["number"]) == (False, 2)
-        host.record(next_one, 2, "deploy")
+        unlock.unlock({"app": "blog", "holder": next_one["token"]}, False)
     else:
         assert (made["needed"], made["number"]) == (True, 3)
         host.take_stage(3)
         host.record(next_one, 3, "deploy")
+
+
+class PowerCutError(BaseException):
+    """Nothing that a step does about an error happens."""
+
+
+def cut(*_: Any) -> None:
+    raise PowerCutError
+
+
+def interrupt(host: Host, patch: pytest.MonkeyPatch, moment: str, number: int, begun: Any) -> None:
+    """The host loses its power when release ``number`` was started, and at a moment from then on.
+
+    Then it boots.
+    """
+    host.prove(number)
+    action = "deploy" if number == begun["last_number"] + 1 else "rollback"
+    with patch.context() as step:
+        if moment == "before current changes":
+            step.setattr(host.app, "put_on_stage", cut)
+        if moment == "while the others stop":
+            step.setattr(host.services, "disable", cut)
+        with suppress(PowerCutError):
+            if moment != "before the handover":
+                host.take_stage(number)
+            if moment == "while the others stop":
+                host.record(begun, number, action)
+    host.services.up = set(host.services.at_boot)
+
+
+@pytest.mark.parametrize("action", ["deploy", "rollback"])
+@pytest.mark.parametrize(
+    ("moment", "current"),
+    [
+        ("before the handover", False),
+        ("before current changes", False),
+        ("after current changed", True),
+        ("while the others stop", True),
+    ],
+)
+def test_after_a_power_cut_the_next_run_leaves_the_current_release_alone(
+    host: Host, monkeypatch: pytest.MonkeyPatch, moment: str, current: bool, action: str
+) -> None:
+    """Also one that has nothing else to do; the fixture looks at what runs and comes up at boot."""
+    host.deploy()
+    host.deploy()
+    begun = host.begin()
+    if action == "deploy":
+        host.repository.commit("Change", {})
+        number = host.make(begun)["number"]
+    else:
+        number = host.choose()["number"]
+    interrupt(host, monkeypatch, moment, number, begun)
+    assert f"a handover to release {number} is pending" in host.status()["pending"]
+    dry = host.begin(check=True, dead=begun["token"])
+    assert dry["recovered"][-1] == f"a handover to release {number} is pending"
+    next_one = host.begin(dead=begun["token"])
+    assert next_one["serving"] == host.app.serving() == (number if current else 2)
+    end = "finished" if current else "undone"
+    said = f"a handover to release {number}: its run was interrupted; it is {end}"
+    assert said in next_one["recovered"]
+    assert (host.journal().pending, host.status()["pending"]) == (None, "")
+    unlock.unlock({"app": "blog", "holder": next_one["token"]}, False)
+    again = host.begin()
+    assert (again["recovered"], again["changed"]) == ([], False)
+    unlock.unlock({"app": "blog", "holder": again["token"]}, False)
+
+
+def test_a_killed_controller_leaves_a_release_that_the_next_run_stops(host: Host) -> None:
+    """No power cut ended it, and no journal entry is open: a rollback makes none."""
+    host.deploy()
+    host.deploy()
+    begun = host.begin()
+    host.prove(1)
+    assert host.status()["pending"] == "a handover to release 1 is pending; beside it: release 1"
+    next_one = host.begin(dead=begun["token"])
+    assert "release 1 ran beside the current one; it drains" in next_one["recovered"]
+    unlock.unlock({"app": "blog", "holder": next_one["token"]}, False)
 
 
 def test_the_locks_of_a_fetch_that_was_killed_go(host: Host) -> None:
@@ -604,6 +692,7 @@ def test_the_status_tells_all_that(host: Host) -> None:
         "health": "nothing serves",
         "locked": "",
         "database": "",
+        "pending": "",
         "releases": [],
     }
     host.deploy("First")
@@ -635,9 +724,7 @@ def test_a_handover_behind_closed_doors(host: Host) -> None:
         f"Nobody was asked through the web server: {host.app.maintenance} is there."
     ]
     assert (host.app.serving(), is_on(host.app)) == (number, True)
-    journal = Journal.read(host.app.journal)
-    journal.unsettled = {"to": 1, "code": number, "before": {"default": []}}
-    journal.write()
+    begin_change(host.app, 1, maintenance=True)
     host.take_stage(1)
     assert (host.app.serving(), is_on(host.app)) == (1, False)
     host.abandon(begun, number)
