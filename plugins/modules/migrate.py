@@ -235,7 +235,7 @@ def snapshot_before(app: App, params: dict[str, Any]) -> str:
     number = params["release"]
     reason = f"before the migrations of release {number}"
     if params["for_release"]:
-        reason = f"before going back to release {params['to']}"
+        reason = f"before going back to release {params['for_release']}"
     taken = back_up(
         app,
         number,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.greenroom.django.plugins.module_utils._environment import kind_of
-from ansible_collections.greenroom.django.plugins.module_utils._register import in_words
+from ansible_collections.greenroom.django.plugins.module_utils._registry import in_words
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import (
     Check,
     is_boolean,
