@@ -47,7 +47,7 @@ lint-playbooks: dev
 	ANSIBLE_INVENTORY=tests/unit/inventory NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q
 # Those that work on both environments want both. Of deploy.yml, which promote.yml imports, it says that it
 # cannot be loaded: it can with the other inventory, as above.
-	ANSIBLE_INVENTORY=tests/unit/inventory_of_both NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q playbooks/promote.yml playbooks/rehearse.yml
+	ANSIBLE_INVENTORY=tests/unit/inventory_of_both NO_COLOR=1 PATH=$(CURDIR)/$(venv):$$PATH ansible-lint -q playbooks/promote.yml playbooks/refresh_staging.yml
 
 lint-code: dev
 	$(venv)/yamllint --strict .

@@ -125,17 +125,9 @@ def of_the_gate(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
         return []
     return [
         f"app_functional_tests is {str(typed['app_functional_tests'])!r} on the command line, and "
-        "it decides whether live has a gate; it should be in the inventory. To pass the gate as it "
-        "is, once, which the journal keeps: -e gate=open"
+        "it decides whether live takes untested revisions; it should be in the inventory. To "
+        "deploy one, once, which the journal keeps: -e allow_untested=true"
     ]
-
-
-def of_words(settings: dict[str, Any], typed: dict[str, Any]) -> list[str]:
-    """A word of the command line that is none. An inventory may use its name for its own ends."""
-    database = typed.get("database")
-    if settings.get("release_action") != "rollback" or database in (None, "", "restore"):
-        return []
-    return [f"database is {str(database)!r}; rollback.yml knows restore alone: -e database=restore"]
 
 
 def of_names(defined: dict[str, Any], typed: dict[str, Any], settings: dict[str, Any]) -> list[str]:
@@ -185,7 +177,7 @@ class ActionModule(ActionBase):  # type: ignore[misc]  # Ansible has no types
         found += of_balancer(task_vars or {}) + of_push(settings, task_vars or {})
         found += of_hooks(settings, self._loader)
         typed = load_extra_vars(self._loader)
-        found += of_the_gate(settings, typed) + of_words(settings, typed)
+        found += of_the_gate(settings, typed)
         found += of_names(task_vars or {}, typed, options)
         if found:
             return {

@@ -56,7 +56,7 @@ def status_table(status: Mapping[str, Any], host: str, app: str) -> str:
     return table(head, rows)
 
 
-def level(serving: Mapping[str, int], hosts: Sequence[str], out: Sequence[str] = ()) -> str:
+def out_of_sync(serving: Mapping[str, int], hosts: Sequence[str], out: Sequence[str] = ()) -> str:
     """What differs between the hosts of an environment, in a sentence each; empty where nothing.
 
     ``serving`` is what those serve that answered, ``hosts`` are all of them, and ``out`` are those
@@ -150,7 +150,7 @@ def promotable(statuses: Sequence[Mapping[str, Any]], hosts: Sequence[str]) -> d
     return dict(serving[hosts[0]])
 
 
-def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> str:
+def restore_summary(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> str:
     """How a restore ended, in a few sentences; in check mode, how it would."""
     if rehearsed:
         return f"Would put the snapshot {name} back: it is whole, and fits."
@@ -164,7 +164,7 @@ def restored(result: Mapping[str, Any], name: str, rehearsed: bool = False) -> s
     return "\n".join(lines)
 
 
-def rehearsed(
+def refresh_summary(
     snapshot: Mapping[str, Any], swapped: Mapping[str, Any], number: int, anonymised: bool
 ) -> str:
     """How a rehearsal ended, in a few sentences; in check mode, where nothing was swapped."""
@@ -184,7 +184,7 @@ def rehearsed(
     return "\n".join(lines)
 
 
-def tried(
+def verify_summary(
     after_deploy: Mapping[str, Any], after_rollback: Mapping[str, Any], rehearsed: bool = False
 ) -> str:
     """What outlived a trial, in a few sentences; in check mode, nothing was written."""
@@ -197,7 +197,9 @@ def tried(
     return "\n".join(lines)
 
 
-def outcome(made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False) -> str:
+def deploy_summary(
+    made: Mapping[str, Any], action: str, domain: str, rehearsed: bool = False
+) -> str:
     """How a deploy or rollback ended, in a sentence; in check mode, how it would."""
     number, revision = made["number"], made.get("revision", "")[:10]
     known = [word for word in (revision, made.get("meant", "")) if revision and word]
@@ -219,12 +221,12 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
         return {
-            "level": level,
-            "outcome": outcome,
+            "out_of_sync": out_of_sync,
+            "deploy_summary": deploy_summary,
             "promotable": promotable,
-            "rehearsed": rehearsed,
-            "restored": restored,
+            "refresh_summary": refresh_summary,
+            "restore_summary": restore_summary,
             "snapshot_table": snapshot_table,
             "status_table": status_table,
-            "tried": tried,
+            "verify_summary": verify_summary,
         }

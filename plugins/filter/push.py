@@ -44,7 +44,7 @@ def _plain(value: Any) -> Any:
     return [_plain(item) for item in value] if isinstance(value, list) else value
 
 
-def inventory_of_itself(
+def self_inventory(
     variables: Mapping[str, Any], environment: str, others: Mapping[str, Any]
 ) -> str:
     """The inventory, as YAML, of a host that deploys to itself.
@@ -97,4 +97,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
-        return {"inventory_of_itself": inventory_of_itself}
+        return {"self_inventory": self_inventory}

@@ -11,7 +11,7 @@ from typing import Any
 from ansible import constants
 
 
-def run_path(name: str) -> str:
+def controller_tmp_path(name: str) -> str:
     """A path on this machine that nobody else can read, and that is gone when the run ends.
 
     It is in the folder that Ansible makes for itself at each start. The lookup of its setting is no
@@ -25,4 +25,4 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., Any]]:
         """What Ansible asks for."""
-        return {"run_path": run_path}
+        return {"controller_tmp_path": controller_tmp_path}

@@ -149,7 +149,7 @@ def refuse_of_another_environment(snapshot: Snapshot, environment: str) -> None:
     if (snapshot.get("environment"), environment) == ("staging", "live"):
         raise GreenroomError(
             f"The snapshot {snapshot['name']} is one of staging, and this is live. Nothing was "
-            "changed. Live's data may go to staging, with rehearse.yml, and never the other way."
+            "changed. Live's data may go to staging, with refresh_staging.yml, never the other way."
         )
 
 

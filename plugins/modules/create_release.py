@@ -329,7 +329,7 @@ def pass_gate(journal: Journal, revision: str, params: dict[str, Any]) -> dict[s
         f"The gate is closed to revision {revision[:12]}: live takes what has passed its "
         f"functional tests on staging, and those of this revision {why}. Deploy it on staging, and "
         "then: ansible-playbook -i inventories/staging -i inventories/live promote.yml. To let it "
-        "through as it is: -e gate=open"
+        "through as it is: -e allow_untested=true"
     )
 
 

@@ -103,7 +103,7 @@ def refuse_what_does_not_fit(app: App, number: int, snapshot: Snapshot) -> None:
         if was != database.engine:
             raise GreenroomError(
                 f"Live has the database {alias!r} in {was}, and release {number} of staging uses "
-                f"{database.engine}. A rehearsal needs the same on both: see app_database."
+                f"{database.engine}. A refresh needs the same on both: see app_database."
             )
         database.check_restore()
     there = app.backups if os.path.isdir(app.backups) else app.home
@@ -129,7 +129,7 @@ def warnings(app: App, number: int, snapshot: Snapshot, anonymised: bool) -> lis
     if ahead:
         said.append(
             f"Live is ahead of release {number} of staging, which does not have "
-            f"{', '.join(ahead)}. To rehearse the next deploy of live, deploy it on staging first."
+            f"{', '.join(ahead)}. To test the next deploy of live, deploy it on staging first."
         )
     return said
 

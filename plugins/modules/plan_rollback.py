@@ -38,15 +38,14 @@ options:
     type: str
     choices: [auto, keep, reverse]
     default: auto
-  database:
+  restore_database:
     description:
-      - With V(restore), nothing is decided about migrations. The snapshot from before the first
-        ones that the release does not have is to be put back; what was written since is set aside.
-    type: str
-    choices: ["", restore]
-    default: ""
+      - Restore the snapshot from before the first migrations that the release does not have,
+        instead of reversing any. The data written since is set aside.
+    type: bool
+    default: false
   snapshot:
-    description: Another snapshot for O(database=restore).
+    description: Another snapshot for O(restore_database=true).
     type: str
     default: ""
   migration:
@@ -157,8 +156,8 @@ def choose_snapshot(
     if snapshot is None:
         there = ", ".join(each["name"] for each in list_snapshots(app)) or "none"
         raise GreenroomError(
-            f"database is 'restore', and there is no snapshot from before migrations that release "
-            f"{number} does not have. Nothing was changed. Leave it out, or say which one: "
+            "restore_database is true, and there is no snapshot from before migrations that "
+            f"release {number} does not have. Nothing was changed. Leave it out, or say which one: "
             f"-e snapshot=NAME. There are, newest first: {there}."
         )
     return snapshot, (
@@ -185,9 +184,9 @@ def check_migration(wanted: str, there: list[str], code: int) -> None:
 def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     """Compare and decide; the result of the module. Raises GreenroomError."""
     app, number, serving = App(params["app"]), params["release"], params["serving"]
-    if params["database"] and (params["migration"] or params["migrations"] != "auto"):
+    if params["restore_database"] and (params["migration"] or params["migrations"] != "auto"):
         raise GreenroomError(
-            "database is 'restore', so all of the database goes back; leave out migrations= and "
+            "restore_database is true, so all of the database goes back; leave out migrations= and "
             "migration=."
         )
     nothing = {
@@ -203,7 +202,7 @@ def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         return nothing
     journal = Journal.read(app.journal)
     code = keeper(app, journal, serving)
-    if params["database"]:
+    if params["restore_database"]:
         snapshot, sentence = choose_snapshot(app, journal, number, params)
         result = {**nothing, "step": "restore", "snapshot": snapshot["name"]}
         return {**result, "before_handover": True, "warnings": [sentence]}
@@ -225,7 +224,9 @@ def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
     ahead = {alias: database["ahead"] for alias, database in found.items()}
     before = snapshot_before(app, journal, number)
     words = (
-        f"-e database=restore (puts {before['name']} back: loses {loses(before)})" if before else ""
+        f"-e restore_database=true (restores {before['name']}: loses {loses(before)})"
+        if before
+        else ""
     )
     way = decide(ahead, params["migrations"], number, words)
     lost = sorted({name for database in found.values() for name in database["missing"]})

@@ -33,7 +33,7 @@ options:
     description: What was being done. A deploy's release counts as failed; a rollback's stays what
       it was.
     type: str
-    choices: [deploy, rollback, restore, rehearsal]
+    choices: [deploy, rollback, restore, refresh]
     default: deploy
   note:
     description: Why, for the journal, which keeps its first and its last line.

@@ -226,7 +226,7 @@ def check_crash_at_import(
     assert run.returncode != 0
     assert "RuntimeError: Stage fright" in run.stdout
     assert 'failed at "In the green room' in " ".join(run.stdout.split())
-    assert f"Release {now} serves, as before." in run.stdout.replace("\n        ", " ")
+    assert f"Release {now} is current, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     alone(host, now)
 

@@ -226,7 +226,7 @@ def test_one_that_the_site_cannot_live_with(project: Project) -> None:
     there = len(kept(project))
     said = refuse(project, "restore.yml", "-e", f"snapshot={broken}")
     assert "Release 1 did not prove itself" in said
-    assert "The databases are those from before. Release 1 serves, as before." in said
+    assert "The databases are those from before. Release 1 is current, as before." in said
     assert len(kept(project)) == there
 
 

@@ -493,7 +493,9 @@ def test_what_is_not_there(
     assert "Traceback" not in run.output
     # The reason, and then in one line what it means: Ansible shows each of them once.
     assert run.stdout.count("[ERROR]") == 2
-    assert "as said above. Release 1 serves, as before.\n" in run.stdout.rpartition("[ERROR]")[2]
+    assert (
+        "as said above. Release 1 is current, as before.\n" in run.stdout.rpartition("[ERROR]")[2]
+    )
     recap = run.recap[serving.container]
     assert (recap["failed"], recap["changed"], recap["unreachable"]) == (1, 0, 0)
 

@@ -164,7 +164,7 @@ def test_a_balancer_that_cannot_be_reached_locks_nobody_out(fleet: Fleet) -> Non
         command(*inside, "systemctl", "start", "ssh")
     assert run.returncode != 0
     assert re.search(rf"-> {fleet.balancer.container}\S*\]: UNREACHABLE!", run.output)
-    assert f"Release {before[0]} serves, as before." in one_line(run)
+    assert f"Release {before[0]} is current, as before." in one_line(run)
     assert (fleet.releases(), fleet.locked()) == (before, [])
 
 

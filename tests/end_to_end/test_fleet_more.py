@@ -49,7 +49,7 @@ def test_a_dry_run_changes_nothing(fleet: Fleet) -> None:
 def test_uploads_that_all_hosts_share_and_a_trial_of_them(fleet: Fleet) -> None:
     """The trial's rows and upload are looked for on every host."""
     before = fleet.releases()
-    said = one_line(fleet.run("trial.yml"))
+    said = one_line(fleet.run("verify_deploy.yml"))
     assert "an upload in" in said
     assert "through the web server" in said
     assert fleet.releases() == before

@@ -153,11 +153,11 @@ def test_live_refuses_what_was_never_tested(story: Story) -> None:
     said = story.refuse("live", "deploy.yml")
     assert GATE in said
     assert "have not passed there, as far as is known here" in said
-    assert "-e gate=open" in said
+    assert "-e allow_untested=true" in said
 
 
 def test_a_gate_that_is_opened_is_in_the_journal(story: Story) -> None:
-    story.run("live", "deploy.yml", "-e", "gate=open")
+    story.run("live", "deploy.yml", "-e", "allow_untested=true")
     entry = story.entry(story.live)
     assert entry["gate"].startswith("opened by ")
     assert "gate opened by" in story.run("live", "status.yml").stdout
@@ -217,7 +217,7 @@ def test_tests_that_fail(story: Story) -> None:
     said = story.refuse("both", "promote.yml")
     assert GATE in said
     assert f"failed there ({TESTS}, run by " in said
-    story.run("both", "promote.yml", "-e", "gate=open")
+    story.run("both", "promote.yml", "-e", "allow_untested=true")
     entry = story.entry(story.live)
     assert entry["tests"]["result"] == "failed"
     assert entry["gate"].startswith("opened by ")
@@ -226,7 +226,7 @@ def test_tests_that_fail(story: Story) -> None:
 def test_staging_that_is_not_well(story: Story) -> None:
     number = story.entry(story.staging)["number"]
     story.staging.shell(f"systemctl stop playbill@{number}")
-    said = story.refuse("both", "promote.yml", "-e", "gate=open")
+    said = story.refuse("both", "promote.yml", "-e", "allow_untested=true")
     story.staging.shell(f"systemctl start playbill@{number}")
     assert "Staging is not fit to be put live; nothing was changed: " in said
 

@@ -186,7 +186,7 @@ def test_a_broken_version_never_serves(host: Host, broken: str, own_words: str) 
         run = host.playbook("deploy.yml", "-e", f"rev={broken}", check=False)
     assert run.returncode != 0
     assert own_words in run.stdout
-    assert f"Release {before} serves, as before." in run.stdout.replace("\n        ", " ")
+    assert f"Release {before} is current, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     assert serving(host) == before
     wait_until_alone(host, before)

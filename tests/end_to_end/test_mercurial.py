@@ -259,7 +259,7 @@ def test_a_conflict_names_the_files(story: Story) -> None:
     for rehearsal in ([], ["--check"]):
         said = story.refuse("-e", "merge=staging", *rehearsal)
         assert "staging and live both changed notes, in ways that don't go together" in said
-        assert "Release 2 serves, as before." in said
+        assert "Release 2 is current, as before." in said
     assert "the repository has no branch or bookmark of that name" in story.refuse(
         "-e", "merge=nowhere"
     )

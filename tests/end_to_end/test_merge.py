@@ -140,7 +140,7 @@ def test_a_conflict_names_the_files(story: Story) -> None:
     for rehearsal in ([], ["--check"]):
         said = story.refuse("-e", "merge=feature/spotlight", *rehearsal)
         assert "feature/spotlight and staging both changed playbill/__init__.py, in ways" in said
-        assert "serves, as before." in said
+        assert "is current, as before." in said
 
 
 def test_a_branch_that_is_not_there(story: Story) -> None:

@@ -307,7 +307,7 @@ def test_where_data_would_go_it_stops_and_says_what(project: Project) -> None:
     assert "-e migrations=reverse" in said
     assert "-e migrations=keep" in said
     snapshot = journal(project)[4]["migrations"]["snapshot"]
-    assert f"-e database=restore (puts {snapshot} back: loses what was written in" in said
+    assert f"-e restore_database=true (restores {snapshot}: loses what was written in" in said
     assert project.host.checksum(*places) == before, "nothing was changed"
     assert project.serving() == 4
 
@@ -433,8 +433,8 @@ def test_the_snapshot_from_before_comes_back_with_its_release(project: Project) 
     rollback(project, "-e", f"rev={newest}")
     assert project.host.get("/add/?text=afterwards").status == 204
     snapshot = journal(project)[newest]["migrations"]["snapshot"]
-    rollback(project, "-e", "database=restore", "--check")
-    run = rollback(project, "-e", "database=restore")
+    rollback(project, "-e", "restore_database=true", "--check")
+    run = rollback(project, "-e", "restore_database=true")
     assert f"Putting the snapshot {snapshot} back loses what was" in " ".join(run.output.split())
     assert project.serving() == before
     assert applied(project) == up_to(9)
@@ -448,7 +448,7 @@ def test_and_changes_places_again_where_that_release_does_not_serve(project: Pro
     assert project.host.get("/add/?text=kept").status == 204
     stops_gunicorn = 'GUNICORN_CMD_ARGS="--no-such-option"\n'
     with project.host.edited(f"/etc/playbill/{before}.env", stops_gunicorn):
-        run = rollback(project, "-e", "database=restore", check=False)
+        run = rollback(project, "-e", "restore_database=true", check=False)
     assert run.returncode != 0
     assert "The databases are those from before." in " ".join(run.output.split())
     assert project.serving() == newest

@@ -197,7 +197,7 @@ def test_a_crash_at_import_never_serves(
     assert run.returncode != 0
     assert said in run.stdout
     assert 'failed at "In the green room' in " ".join(run.stdout.split())
-    assert f"Release {now} serves, as before." in run.stdout.replace("\n        ", " ")
+    assert f"Release {now} is current, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     wait_until_alone(apache, now)
 

@@ -117,7 +117,7 @@ def test_one_that_crashes_is_refused_and_the_old_one_serves(pushes: Pushes) -> N
     assert load.failures == 0, str(load)
     pushes.example.git("reset", "--quiet", "--hard", "v2")
     assert "The understudy forgot the lines" in said
-    assert "Release 2 serves, as before." in said
+    assert "Release 2 is current, as before." in said
     assert "[remote rejected] main -> main" in said
 
 

@@ -96,7 +96,7 @@ def test_mercurial_takes_nothing_of_a_push_that_fails(hg_pushes: HgPushes) -> No
         said = hg_pushes.push(check=False)
     assert load.failures == 0, str(load)
     assert "The understudy forgot the lines" in said
-    assert "Release 2 serves, as before." in said
+    assert "Release 2 is current, as before." in said
     assert (release_of(hg_pushes.host), hg_pushes.tip()) == (2, served)
     hg_pushes.hg("--config", "extensions.strip=", "strip", "--no-backup", "tip")
 

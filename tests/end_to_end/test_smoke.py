@@ -82,7 +82,7 @@ def test_a_page_that_is_not_takes_the_handover_back(story: Story, playbill: Exam
         "it, and has 'public, max-age=3600'.\n"
         "- /gone/ should answer 200, and what came was 404 Not Found.\n"
     ) in run.stdout
-    assert "Release 1 serves, as before." in " ".join(run.stdout.split())
+    assert "Release 1 is current, as before." in " ".join(run.stdout.split())
     assert load.failures == 0, str(load)
     assert (story.serves(), story.result(2)) == (1, "failed")
     assert 'name="playbill-version" content="v1"' in story.host.get("/").text
@@ -96,7 +96,7 @@ def test_a_page_that_is_not_keeps_it_in_the_green_room(story: Story) -> None:
     said = " ".join(run.stdout.split())
     assert "Release 3 did not prove itself. Of 1 pages, these are not as they should be:" in said
     assert "- / should have 'Nobody says this' in it, and has not." in said
-    assert "Release 1 serves, as before." in said
+    assert "Release 1 is current, as before." in said
     assert (story.serves(), story.result(3)) == (1, "failed")
 
 

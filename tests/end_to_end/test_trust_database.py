@@ -299,7 +299,7 @@ def test_a_rollback_with_its_database_still_works(site: Project) -> None:
     )
     site.deploy()
     add(site, "third")
-    host.playbook("rollback.yml", "-e", "database=restore")
+    host.playbook("rollback.yml", "-e", "restore_database=true")
     assert site.page()["notes"] == ["first", "second"]
     host.playbook("restore.yml", "-e", "drop_replaced=true")
     there = psql(host, "SELECT datname FROM pg_database WHERE NOT datistemplate ORDER BY 1")

@@ -10,9 +10,9 @@ DEPLOY = {
     "build": "Build the virtualenv",
     "prepare": "Collect static files, run checks",
     "migrate": "Take a snapshot and apply",  # only where migrations wait
-    "prove": "Start release",
+    "prove": "Start in the green room and check release",
     "hand over": "Hand over to release",
-    "record": "Record release",
+    "record": "Drain the previous release and record",
 }
 
 REVERSE = "Take a snapshot and reverse"  # only where the older release cannot live with them

@@ -87,6 +87,11 @@ def is_boolean(value: Any) -> bool:
     return str(value).lower() in {str(word) for word in BOOLEANS_TRUE | BOOLEANS_FALSE}
 
 
+def is_yes(value: Any) -> bool:
+    """Whether Ansible takes it for yes."""
+    return str(value).lower() in {str(word) for word in BOOLEANS_TRUE}
+
+
 def is_command(value: Any) -> bool:
     """What can be split into words as a shell would."""
     try:

@@ -12,6 +12,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._functional_tests
 from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks import (
     is_command,
     is_rev,
+    is_yes,
 )
 
 
@@ -79,11 +80,11 @@ def problems_of_merge(settings: Mapping[str, Any]) -> list[str]:
     if (
         settings.get("app_environment") == "live"
         and settings.get("app_functional_tests")
-        and settings.get("gate") != "open"
+        and not is_yes(settings.get("allow_untested"))
     ):
         found.append(
             f"merge is {branch!r}, and live takes only what has passed its functional tests on "
             "staging, which a new merge cannot have: merge it there, and then promote.yml. To "
-            "merge it here all the same: -e gate=open"
+            "merge it here all the same: -e allow_untested=true"
         )
     return found + _problems_of_reach(settings, "merge needs")

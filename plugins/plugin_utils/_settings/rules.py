@@ -63,7 +63,6 @@ RULES: dict[str, tuple[str, Check]] = {
         or_empty(is_repository),
     ),
     "wait": ("a number of seconds, 0 to 86400", between(0, 86400)),
-    "gate": ("open, or not set", one_of("open")),
     "app_functional_tests": (
         "a command, with its quotes in pairs, or empty",
         or_empty(is_command),
@@ -111,6 +110,9 @@ RULES: dict[str, tuple[str, Check]] = {
     ),
     "allow_database_ahead": ("yes or no", is_boolean),
     "allow_backwards_incompatible": ("yes or no", is_boolean),
+    "allow_untested": ("yes or no", is_boolean),
+    "allow_live": ("yes or no", is_boolean),
+    "restore_database": ("yes or no", is_boolean),
     "push_branch": ("the name of a branch or bookmark", is_rev),
     "push_max_size": ("a number of MiB, 1 at least", between(1)),
     "push_timeout": ("a number of seconds, 1 at least", between(1)),

@@ -7,31 +7,31 @@ from typing import Any
 
 _PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 _COLLECTION = "greenroom.django."  # before the name of a playbook of an installed one
-_LOCKING = ("backup", "deploy", "functional_tests", "promote", "rehearse", "restore", "rollback")
-_DEPLOYING = ("deploy", "promote", "trial")
-_FLEETS = (*_LOCKING, "push", "site", "status", "trial")
+_LOCKING = ("backup", "deploy", "functional_tests", "promote", "refresh_staging", "restore", "rollback")
+_DEPLOYING = ("deploy", "promote", "verify_deploy")
+_FLEETS = (*_LOCKING, "push", "site", "status", "verify_deploy")
 
 # A word, and the playbooks that take it. A unit test holds this to what they and the roles read.
 WORDS: dict[str, tuple[str, ...]] = {
     "rev": ("deploy", "rollback"),
     "merge": ("deploy",),
-    "wait": (*_LOCKING, "trial"),
-    "gate": ("deploy", "promote"),
-    "migrations": ("rollback", "trial"),
+    "wait": (*_LOCKING, "verify_deploy"),
+    "allow_untested": ("deploy", "promote"),
+    "migrations": ("rollback", "verify_deploy"),
     "migration": ("rollback",),
-    "database": ("rollback",),
-    "snapshot": ("rehearse", "restore", "rollback"),
+    "restore_database": ("rollback",),
+    "snapshot": ("refresh_staging", "restore", "rollback"),
     "drop_replaced": ("restore",),
     "allow_database_ahead": _DEPLOYING,
     "allow_backwards_incompatible": (*_DEPLOYING, "rollback"),
-    "trial": ("trial",),
+    "allow_live": ("verify_deploy",),
     "target": tuple(name for name in _FLEETS if name != "promote"),
 }
 
-# Of these trial.yml itself says what they would lead to.
-_OF_ITS_OWN = ("rev", "merge", "database")
+# Of these verify_deploy.yml itself says what they would lead to.
+_OF_ITS_OWN = ("rev", "merge", "restore_database")
 
-# Those that are texts, as an argument spec has it. (Of an inventory's `database` nothing is known.)
+# Those that are texts, as an argument spec has it.
 OPTIONS: dict[str, dict[str, Any]] = {
     name: {"type": "str"} for name in ("rev", "merge", "migration", "snapshot", "target")
 }
@@ -57,6 +57,6 @@ def problems_of_words(typed: Mapping[str, Any], playbooks: list[str]) -> list[st
         f"{', '.join(f'{taker}.yml' for taker in sorted(WORDS[name]))}."
         for name, value in typed.items()
         if playbooks and value not in (None, "") and name in WORDS
-        if not (name in _OF_ITS_OWN and "trial" in playbooks)
+        if not (name in _OF_ITS_OWN and "verify_deploy" in playbooks)
         if not set(playbooks) & set(WORDS[name])
     ]

@@ -20,7 +20,7 @@ LONGEST = 60  # characters, without what Jinja fills in
 VERBS = split(
     """
     Adopt Allow Apply Build Check Collect Configure Copy Create Deploy Describe Destroy Disable
-    Drain Enable End Explain Fail Fetch Find Hand Import Install Keep Link Load Merge Pack
+    Drain Enable End Explain Fail Fetch Find Hand Import Install Keep Link Load Lock Merge Pack
     Plan Prepare Probe Promote Raise Read Record Refresh Refuse Reload Remove Report
     Request Restart Restore Reverse Revert Roll Run Save Schedule Select Set Show Start Stop Swap
     Take Turn Unlock Unpack Validate Verify Wait Write

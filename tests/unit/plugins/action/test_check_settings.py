@@ -69,18 +69,10 @@ def test_the_gate_is_not_taken_away_in_passing(
     mine = {**GOOD, "app_functional_tests": command, "inventory_dir": "/tmp"}
     found = run(monkeypatch, **mine, app_environment="live").get("msg", "")
     assert f"app_functional_tests is {command!r} on the command line" in found
-    assert "-e gate=open" in found
+    assert "-e allow_untested=true" in found
     assert "on the command line" not in run(monkeypatch, **mine, app_environment="staging").get(
         "msg", ""
     )
-
-
-@pytest.mark.parametrize(("word", "right"), [("restore", True), ("foo", False), ("", True)])
-def test_a_word_that_is_none(monkeypatch: pytest.MonkeyPatch, word: str, right: bool) -> None:
-    monkeypatch.setattr(check_settings, "load_extra_vars", lambda _: {"database": word})
-    said = run(monkeypatch, **GOOD, release_action="rollback").get("msg", "")
-    assert ("database is 'foo'; rollback.yml knows restore alone" in said) is not right
-    assert "database is" not in run(monkeypatch, **GOOD, release_action="deploy").get("msg", "")
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@ from __future__ import annotations
 import pytest
 from ansible_collections.greenroom.django.plugins.filter.fleet import (
     FilterModule,
-    balanced,
+    balancers,
     batches,
+    current_release,
+    haproxy_states,
 )
 
 HOSTS = ["a", "b", "c", "d", "e"]
@@ -12,8 +14,10 @@ HOSTS = ["a", "b", "c", "d", "e"]
 
 def test_the_names() -> None:
     assert FilterModule().filters() == {
-        "balanced": balanced,
+        "balancers": balancers,
         "batches": batches,
+        "current_release": current_release,
+        "haproxy_states": haproxy_states,
     }
 
 
@@ -46,5 +50,22 @@ SAID = """\
 
 
 def test_who_is_served_to() -> None:
-    assert balanced(SAID) == {"www1": "up", "www2": "out", "www3": "down", "www4": "up"}
-    assert balanced("") == balanced("Can't find backend.\n") == {}
+    assert haproxy_states(SAID) == {"www1": "up", "www2": "out", "www3": "down", "www4": "up"}
+    assert haproxy_states("") == haproxy_states("Can't find backend.\n") == {}
+
+
+def test_balancers_of_one_inventory_are_all() -> None:
+    assert balancers({"live": ["www"], "balancer": ["lb"]}, {"lb": {}}) == ["lb"]
+    assert balancers({"live": ["www"]}, {}) == []
+
+
+def test_balancers_of_two_inventories_are_those_of_its_own() -> None:
+    groups = {"staging": ["a"], "live": ["b"], "balancer": ["x", "y"]}
+    variables = {"x": {"inventory_file": "/i/staging"}, "y": {"inventory_file": "/i/live"}}
+    assert balancers(groups, variables, "/i/live") == ["y"]
+
+
+def test_the_current_release_is_picked_out_of_all() -> None:
+    releases = [{"number": 8, "revision": "b"}, {"number": 7, "revision": "a"}]
+    assert current_release({"serving": 7, "releases": releases})["revision"] == "a"
+    assert current_release({"serving": 0, "releases": releases}) == current_release({}) == {}

@@ -7,28 +7,28 @@ from ansible.errors import AnsibleFilterError
 from ansible_collections.greenroom.django.plugins.filter.messages import (
     FilterModule,
     age,
-    level,
-    outcome,
+    deploy_summary,
+    out_of_sync,
     promotable,
-    rehearsed,
-    restored,
+    refresh_summary,
+    restore_summary,
     size,
     snapshot_table,
     status_table,
-    tried,
+    verify_summary,
 )
 
 
 def test_the_names() -> None:
     assert FilterModule().filters() == {
-        "level": level,
-        "outcome": outcome,
+        "out_of_sync": out_of_sync,
+        "deploy_summary": deploy_summary,
         "promotable": promotable,
-        "rehearsed": rehearsed,
-        "restored": restored,
+        "refresh_summary": refresh_summary,
+        "restore_summary": restore_summary,
         "snapshot_table": snapshot_table,
         "status_table": status_table,
-        "tried": tried,
+        "verify_summary": verify_summary,
     }
 
 
@@ -160,7 +160,7 @@ ROLLED: dict[str, Any] = {"number": 41, "revision": "cd" * 20, "needed": True, "
     ],
 )
 def test_how_it_ended(made: dict[str, Any], action: str, rehearsed: bool, said: str) -> None:
-    assert outcome(made, action, "www.example.com", rehearsed) == said
+    assert deploy_summary(made, action, "www.example.com", rehearsed) == said
 
 
 @pytest.mark.parametrize(
@@ -201,13 +201,16 @@ def test_a_restore() -> None:
         "migrated": {"default": ["shows.0002"], "archive": []},
         "replaced": {"default": "blog_before_20261121t150312z"},
     }
-    assert restored(result, "7-x").splitlines() == [
+    assert restore_summary(result, "7-x").splitlines() == [
         "The databases are those of the snapshot 7-x.",
         "Applied to default what it lacked: shows.0002.",
         "What default was before is kept as blog_before_20261121t150312z.",
         "When nobody needs that any more: restore.yml -e drop_replaced=true",
     ]
-    assert restored({}, "7-x", True) == "Would put the snapshot 7-x back: it is whole, and fits."
+    assert (
+        restore_summary({}, "7-x", True)
+        == "Would put the snapshot 7-x back: it is whole, and fits."
+    )
 
 
 def on(number: int, **different: Any) -> dict[str, Any]:
@@ -254,18 +257,18 @@ def test_the_table_tells_of_tests_and_gate() -> None:
 def test_how_a_rehearsal_ended() -> None:
     found = {"name": "7-x", "age": 7200}
     swapped = {"migrated": {"default": ["shows.0002", "shows.0003"], "archive": []}, "seconds": 2}
-    assert rehearsed(found, swapped, 9, True).splitlines() == [
+    assert refresh_summary(found, swapped, 9, True).splitlines() == [
         "Release 9 of staging serves live's snapshot 7-x, of 2 h ago, made unrecognizable by your "
         "hook.",
         "Tried on live's data, in the database default: shows.0002, shows.0003.",
         "Its migrations took 2.0 seconds.",
     ]
-    assert rehearsed(found, {"migrated": {}, "seconds": 0.0}, 9, False).splitlines() == [
+    assert refresh_summary(found, {"migrated": {}, "seconds": 0.0}, 9, False).splitlines() == [
         "Release 9 of staging serves live's snapshot 7-x, of 2 h ago, with its users' data as it "
         "is.",
         "Live has all migrations of this release already, so none was tried.",
     ]
-    assert rehearsed(found, {}, 9, True) == (
+    assert refresh_summary(found, {}, 9, True) == (
         "Would put live's snapshot 7-x, of 2 h ago, into staging, made unrecognizable by your "
         "hook. It is whole, and fits."
     )
@@ -273,13 +276,13 @@ def test_how_a_rehearsal_ended() -> None:
 
 def test_what_outlived_a_trial() -> None:
     found = {"release": 8, "found": ["a row", "an upload"], "untried": ["the web server (why)"]}
-    assert tried(found, {"release": 7}).splitlines() == [
+    assert verify_summary(found, {"release": 7}).splitlines() == [
         "Release 8 found all that release 7 had written, and so did release 7:",
         "- a row",
         "- an upload",
         "Not tried: the web server (why).",
     ]
-    assert tried({}, {}, True).startswith("Would write a row and an upload, deploy, look")
+    assert verify_summary({}, {}, True).startswith("Would write a row and an upload, deploy, look")
 
 
 @pytest.mark.parametrize(
@@ -298,4 +301,4 @@ def test_what_outlived_a_trial() -> None:
     ],
 )
 def test_where_hosts_are_not_level(serving: dict[str, int], out: list[str], said: str) -> None:
-    assert level(serving, ["a", "b", "c"], out) == said
+    assert out_of_sync(serving, ["a", "b", "c"], out) == said

@@ -7,8 +7,8 @@ from ansible.errors import AnsibleError, AnsibleFilterError
 from ansible.parsing.dataloader import DataLoader
 from ansible_collections.greenroom.django.plugins.filter.push import (
     FilterModule,
-    inventory_of_itself,
     is_set_by_the_user,
+    self_inventory,
 )
 
 SETTINGS = {"app_name", "app_env", "gunicorn_drain"}
@@ -24,7 +24,7 @@ class Variables(dict[str, Any]):
 
 
 def test_the_names() -> None:
-    assert FilterModule().filters() == {"inventory_of_itself": inventory_of_itself}
+    assert FilterModule().filters() == {"self_inventory": self_inventory}
 
 
 @pytest.mark.parametrize("name", ["app_name", "app_env", "gunicorn_drain", "secret_key", "mine"])
@@ -63,7 +63,7 @@ def test_an_inventory_has_the_values_as_they_are_here() -> None:
         app_port=80,
         only_in_a_loop="{{ item }}",
     )
-    text = inventory_of_itself(variables, "live", {"ansible_connection": "local", "app_port": 81})
+    text = self_inventory(variables, "live", {"ansible_connection": "local", "app_port": 81})
     assert DataLoader().load(text) == {
         "live": {
             "hosts": {
@@ -95,9 +95,9 @@ class Vaulted:
 
 def test_a_value_of_a_vault_is_taken_along() -> None:
     variables = Variables(inventory_hostname="www", app_env={"KEY": Vaulted()})
-    assert "KEY: s3cret" in inventory_of_itself(variables, "live", {})
+    assert "KEY: s3cret" in self_inventory(variables, "live", {})
 
 
 def test_no_setting_is_left_out_in_silence() -> None:
     with pytest.raises(AnsibleFilterError, match=r"^app_env cannot be taken along to the host\.$"):
-        inventory_of_itself(Variables(inventory_hostname="www", app_env=object()), "live", {})
+        self_inventory(Variables(inventory_hostname="www", app_env=object()), "live", {})

@@ -120,8 +120,8 @@ def test_it_stops_where_it_must_not_choose(
 
 def test_the_snapshot_is_a_way_too() -> None:
     with pytest.raises(GreenroomError) as refused:
-        decide({"default": [STUCK]}, "auto", 42, "-e database=restore (puts 43-x back)")
-    assert str(refused.value).endswith("; or -e database=restore (puts 43-x back).")
+        decide({"default": [STUCK]}, "auto", 42, "-e restore_database=true (restores 43-x)")
+    assert str(refused.value).endswith("; or -e restore_database=true (restores 43-x).")
 
 
 def test_another_database_is_named() -> None:

@@ -124,14 +124,14 @@ def snapshots(app: App, asked: list[Any]) -> None:
 
 @pytest.mark.usefixtures("snapshots")
 def test_the_state_from_before_the_first_of_them_can_be_put_back(asked: list[Any]) -> None:
-    way = find(42, 44, database="restore")
+    way = find(42, 44, restore_database=True)
     assert [way["step"], way["snapshot"], way["before_handover"]] == ["restore", FIRST, True]
     assert way["warnings"] == [
         f"Putting the snapshot {FIRST} back loses what was written in the last 5 minutes. It is in "
         "the databases that are replaced, which are kept, and in another snapshot, taken now."
     ]
-    assert find(43, 44, database="restore")["snapshot"] == SECOND
-    assert find(42, 44, database="restore", snapshot=SECOND)["snapshot"] == SECOND
+    assert find(43, 44, restore_database=True)["snapshot"] == SECOND
+    assert find(42, 44, restore_database=True, snapshot=SECOND)["snapshot"] == SECOND
     assert asked == [], "it takes no Django start"
 
 
@@ -150,14 +150,14 @@ def test_the_state_from_before_the_first_of_them_can_be_put_back(asked: list[Any
 )
 def test_what_cannot_be_put_back(number: int, more: dict[str, str], said: str) -> None:
     with pytest.raises(GreenroomError) as refused:
-        find(number, 44, database="restore", **more)
+        find(number, 44, restore_database=True, **more)
     assert said in str(refused.value)
 
 
 @pytest.mark.usefixtures("asked")
 def test_there_is_no_snapshot_of_it() -> None:
     with pytest.raises(GreenroomError, match=r"no snapshot from before migrations that release 42"):
-        find(42, 44, database="restore")
+        find(42, 44, restore_database=True)
 
 
 @pytest.mark.usefixtures("asked", "snapshots")
@@ -166,8 +166,8 @@ def test_the_snapshot_of_a_release_that_was_removed_is_still_the_one(app: App) -
     journal = Journal.read(app.journal)
     journal.get(43)["pruned"] = True
     journal.write()
-    assert find(42, 44, database="restore")["snapshot"] == FIRST
-    assert find(42, 44, database="restore", snapshot=SECOND)["snapshot"] == SECOND
+    assert find(42, 44, restore_database=True)["snapshot"] == FIRST
+    assert find(42, 44, restore_database=True, snapshot=SECOND)["snapshot"] == SECOND
 
 
 @pytest.mark.usefixtures("asked")

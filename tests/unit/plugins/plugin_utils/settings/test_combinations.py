@@ -54,7 +54,7 @@ def test_functional_tests(settings: dict[str, Any], said: list[str]) -> None:
     ("settings", "said"),
     [
         ({}, "merge is 'x', and live takes only what has passed its functional tests on staging,"),
-        ({"gate": "open"}, ""),
+        ({"allow_untested": "true"}, ""),
         ({"app_environment": "staging", "app_functional_tests": "sh"}, ""),
         ({"app_functional_tests": ""}, ""),
     ],

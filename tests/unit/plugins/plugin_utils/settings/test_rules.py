@@ -119,7 +119,6 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
     "merge": REVS,
     "checkout_controller_repository": (["", *REPOSITORIES[0]], [r for r in REPOSITORIES[1] if r]),
     "wait": ([0, "0", 600, "86400"], [-1, "10m", "", 86401, "1.5", None]),
-    "gate": (["open"], ["", "closed", "Open", True]),
     "app_functional_tests": (["", "pytest a", "sh -c 'a; b'"], ["  ", "a 'b", "a \\"]),
     "app_functional_tests_timeout": ([1, "1800", 3500], [0, "", "1h", None, 3501]),
     "app_url": (
@@ -189,7 +188,13 @@ TABLE: dict[str, tuple[list[Any], list[Any]]] = {
         ["shows", "0007", "shows.", "shows.0007;id", "shows 0007", "../a.b", "shows.0007\n", 7],
     ),
     **dict.fromkeys(
-        ("allow_database_ahead", "allow_backwards_incompatible"),
+        (
+            "allow_database_ahead",
+            "allow_backwards_incompatible",
+            "allow_untested",
+            "allow_live",
+            "restore_database",
+        ),
         ([True, False, "true", "no", "1", 0], ["", "maybe", None, 2]),
     ),
     "push_branch": (["main", "feature/x"], ["", "a b", "-x", "a;b"]),

@@ -105,7 +105,7 @@ def test_the_playbooks_that_take_them_are_there() -> None:
         ("deploy", {"migrations": "reverse"}, "migrations is 'reverse', and deploy.yml takes none"),
         ("backup", {"snapshot": "x"}, "snapshot is 'x', and backup.yml takes none"),
         ("deploy", {"drop_replaced": True}, "drop_replaced is 'True', and deploy.yml takes none"),
-        ("trial", {"rev": "x"}, ""),  # its own answer says more
+        ("verify_deploy", {"rev": "x"}, ""),  # its own answer says more
         ("site", {"rev": "x"}, "rev is 'x', and site.yml takes none"),
     ],
 )
