@@ -255,7 +255,10 @@ def change(app: App, params: dict[str, Any], found: Databases) -> dict[str, Any]
     reversal = Reversal(params["release"], applied) if params["for_release"] else None
     begin_change(app, params["for_release"], params["maintenance"], reversal)
     if params["maintenance"]:
-        switch_on(app, f"migrations are taken back for release {params['for_release'] or params['release']}")
+        switch_on(
+            app,
+            f"migrations are taken back for release {params['for_release'] or params['release']}",
+        )
     done, failure = attempt(app, params)
     if failure:
         raise GreenroomError(

@@ -7,7 +7,15 @@ from typing import Any
 
 _PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
 _COLLECTION = "greenroom.django."  # before the name of a playbook of an installed one
-_LOCKING = ("backup", "deploy", "functional_tests", "promote", "refresh_staging", "restore", "rollback")
+_LOCKING = (
+    "backup",
+    "deploy",
+    "functional_tests",
+    "promote",
+    "refresh_staging",
+    "restore",
+    "rollback",
+)
 _DEPLOYING = ("deploy", "promote", "verify_deploy")
 _FLEETS = (*_LOCKING, "push", "site", "status", "verify_deploy")
 
