@@ -30,6 +30,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._text import prin
 
 ENGINES = "/usr/local/lib/greenroom"  # on a host; root's
 MISSING = 97  # what the shell exits with where the engine is not on the host
+INLINE = 16384  # bytes that may go with a command
 PLUGINS = Path(__file__).parents[1]
 PACKAGE = "ansible_collections/greenroom/django/plugins"
 INSTALL = PLUGINS / "module_utils/_engine/install.py"
@@ -178,6 +179,7 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
             f"test -e {folder}/engine.py || exit {MISSING}; {self._compute_environment_string()} "
             f"exec {python} -I -X utf8 {folder}/engine.py step {step}",
             request,
+            secret=bool(secret_options(step) or self._task.no_log),
         )
         if answer["rc"] == MISSING:
             archive = archive_of(FILES)
@@ -190,23 +192,25 @@ class EngineAction(ActionBase):  # type: ignore[misc]  # Ansible has no types
             )
         return result_of(step, answer)
 
-    def _execute(self, command: str, data: bytes) -> dict[str, Any]:
+    def _execute(self, command: str, data: bytes, secret: bool = True) -> dict[str, Any]:
         """Run a command on the host, with data on its standard input.
 
-        Ansible sends nothing before sudo has let it in, which costs a round trip a step. Where no
-        password is asked for, there is nothing to wait for.
+        A host takes input when it has answered that the command runs, which costs a round trip a
+        step. What is no secret goes with the command instead. That is outside of sudo, which
+        writes down what it runs; others on the host could see it in the list of processes.
         """
         become, command = self._connection.become, command.strip()
-        if self._needs_no_password():
+        if not secret and len(data) <= INLINE and self._needs_no_password():
             as_root = become.build_become_command(command, self._connection._shell)
-            answer = self._low_level_execute_command(as_root, sudoable=False, in_data=data)
+            inline = f"printf %s {shlex.quote(data.decode())} | {as_root}"
+            answer = self._low_level_execute_command(inline, sudoable=False)
             if answer["stdout"] or not become.check_missing_password(answer["stderr"].encode()):
                 return dict(answer)
             # It has not begun; Ansible has words of its own for that.
         return dict(self._low_level_execute_command(command, sudoable=True, in_data=data))
 
     def _needs_no_password(self) -> bool:
-        """Whether sudo asks nobody, and so never takes what is sent for a password."""
+        """Whether sudo asks for nothing, so that nothing has to be sent or waited for."""
         become = self._connection.become
         return bool(
             self._connection.transport == "ssh"

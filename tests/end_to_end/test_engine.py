@@ -100,7 +100,7 @@ def test_a_result_can_be_registered_and_hidden(host: Host) -> None:
     assert run.returncode == 0, run.output
     assert "app " in run.stdout
     assert "censored" in run.stdout
-    assert "letters" not in run.stdout
+    assert "letters" not in run.stdout, "nor in a command"
 
 
 def test_a_task_s_environment_reaches_the_step(host: Host) -> None:
@@ -173,11 +173,12 @@ def test_over_ssh(host: Host, become: list[str], pipelining: str, there: bool) -
     said = play(host, STATUS, env=env, arguments=[*become, "-vvv"]).output
     assert PASSWORD not in said
     assert ("Escalation succeeded" in said) == bool(become), "else nothing is waited for"
+    assert ("printf %s" in said) != bool(become), "the request goes with the command"
 
 
 @pytest.mark.parametrize("become", ["a sudo password"], indirect=True)
 def test_a_sudo_password_that_is_not_given(host: Host, become: list[str]) -> None:
-    """The step's request is sent before sudo has said no, and is no password."""
+    """Nothing was sent before sudo has said no."""
     run = play(host, STATUS)
     assert run.returncode != 0
     assert "Missing sudo password" in one_line(run)
