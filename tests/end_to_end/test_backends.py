@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from example import Example, settings
 from host import Host, default_image
+from upstart_host import UpstartHost, upstart_image
 
 from tests.end_to_end.mercurial import ON_HOST, HgExample
 from tests.end_to_end.releases import (
@@ -25,7 +26,6 @@ from tests.end_to_end.releases import (
     wait_until_alone_in_apache,
     wait_until_up,
 )
-from tests.end_to_end.upstart_host import UpstartHost, upstart_image
 
 pytestmark = pytest.mark.story
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from example import Example, settings
 from host import Host, ansible_environment, command
+from upstart_host import UpstartHost, upstart_image
 
 from tests.end_to_end.releases import (
     HOME,
@@ -33,7 +34,6 @@ from tests.end_to_end.releases import (
     wait_until_alone,
     wait_until_up,
 )
-from tests.end_to_end.upstart_host import UpstartHost, upstart_image
 
 pytestmark = [pytest.mark.extended, pytest.mark.story]
 

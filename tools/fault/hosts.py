@@ -8,9 +8,10 @@ from pathlib import Path
 
 from example import provision
 from host import Host
+from upstart_host import UpstartHost, upstart_image
 
 from fault.disks import small_disk
-from fault.model import SMALL_DISK, Fault, Row, try_one
+from fault.model import SMALL_DISK, UPSTART, Fault, Row, try_one
 from fault.site import Site
 
 
@@ -33,11 +34,15 @@ class FaultHosts:
     def site(self, database: str, kind: str) -> Site:
         """Return the site on one of them."""
         if (database, kind) not in self._sites:
-            host = Host.start(f"{self.name}-{database}-{kind}", image=self.image)
+            name, place = f"{self.name}-{database}-{kind}", Path(tempfile.mkdtemp(dir=self.folder))
+            if kind == UPSTART:
+                host: Host = UpstartHost.start(name, upstart_image(self.image))
+            else:
+                host = Host.start(name, self.image)
             if kind == SMALL_DISK:
                 small_disk(host)
-            place = Path(tempfile.mkdtemp(dir=self.folder))
-            self._sites[database, kind] = Site.make(host, place, database)
+            manager = "upstart" if kind == UPSTART else "systemd"
+            self._sites[database, kind] = Site.make(host, place, database, manager)
         return self._sites[database, kind]
 
     def try_one(self, fault: Fault, database: str) -> Row:

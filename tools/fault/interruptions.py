@@ -54,8 +54,15 @@ def cut(site: Site, playbook: str, task: str) -> None:
     must("UNREACHABLE" in running.output, running.output)
 
 
-def rebooted(site: Site, task: str, moment: str = "after") -> None:
-    """The host loses its power at a step, and comes back when the run has failed."""
+def rebooted(site: Site, task: str, moment: str = "after", again: bool = False) -> None:
+    """The host loses its power at a step, and comes back when the run has failed.
+
+    Args:
+        site: the site
+        task: the step's task
+        moment: "after" it, or "before" for while it works
+        again: whether the same revision is deployed then, see deploy_again()
+    """
     changed_for(site, task)
     with site.audience.excuses("read", "write"):
         with site.stopped("deploy.yml", moment, task) as running:
@@ -63,6 +70,33 @@ def rebooted(site: Site, task: str, moment: str = "after") -> None:
                 at_work(site, running, task)
             site.host.kill()
         power_on(site)
+        if again:
+            deploy_again(site)
+
+
+def power_cut(site: Site, seconds: float) -> None:
+    """The host loses its power so many seconds after a handover began, until it was recorded."""
+    site.change()
+    with site.audience.excuses("read", "write"):
+        with site.stopped("deploy.yml", "before", DEPLOY["hand over"]) as running:
+            running.let_go()
+            time.sleep(seconds)
+            site.host.kill()
+        power_on(site)
+        deploy_again(site)
+
+
+def deploy_again(site: Site) -> None:
+    """Deploy the same revision, where nothing may be left to do but to recover.
+
+    Then the current release alone runs and comes up at boot; after one more boot, too.
+    """
+    run = site.run("deploy.yml")
+    must(run.returncode == 0, f"the same again failed:\n{run.output}")
+    site.check_releases()
+    site.host.kill()
+    power_on(site)
+    site.check_releases()
 
 
 def power_on(site: Site, status: int = 200) -> None:

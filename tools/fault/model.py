@@ -12,8 +12,9 @@ from fault.site import FaultError, Happening, Site, must
 
 DATABASES = ("sqlite", "postgresql")
 
-#: the kinds of hosts that faults happen to; the second has a small disk below /srv
-PLAIN, SMALL_DISK = "plain", "small"
+#: the kinds of hosts that faults happen to: under systemd, and with a small disk below /srv; under
+#: upstart
+PLAIN, SMALL_DISK, UPSTART = "plain", "small", "upstart"
 
 
 @dataclass(frozen=True)

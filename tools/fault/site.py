@@ -14,8 +14,8 @@ from typing import Any
 
 from audience import Audience
 from example import Example, settings
-from host import Host, HostError, PlaybookRun
-from moments import Running, at, wait_until
+from host import Host, PlaybookRun
+from moments import Running, at
 
 HOME = "/srv/playbill"
 
@@ -50,29 +50,29 @@ class Site:
     example: Example
     folder: Path
     database: str
+    manager: str
     #: what every change starts from, so that no fault is in the next one's way
     base: str = ""
     audience: Audience = field(init=False)
 
     @classmethod
-    def make(cls, host: Host, folder: Path, database: str = "sqlite", **variables: Any) -> Site:
+    def make(cls, host: Host, folder: Path, database: str, manager: str = "systemd") -> Site:
         """Deploy the site twice on a host that site.yml has provisioned.
 
         Args:
             host: the host
             folder: an empty one, for the inventory and the working copy
             database: what keeps the rows
-            variables: settings of the inventory, on top of the example's
+            manager: what starts and stops the releases
         """
         more = {} if database == "sqlite" else {"app_database": database}
+        more["app_service_manager"] = manager
         small = {"app_free_space": 50, "app_free_inodes": 1000, "gunicorn_memory_max": "300M"}
-        host.inventory(
-            folder / "staging", **{**settings("localhost"), **small, **more, **variables}
-        )
+        host.inventory(folder / "staging", **{**settings("localhost"), **small, **more})
         host.playbook("site.yml")
         example = Example.make(folder / "playbill")
         example.publish(host)
-        site = cls(host, example, folder, database, example.git("rev-parse", "v2"))
+        site = cls(host, example, folder, database, manager, example.git("rev-parse", "v2"))
         for _ in range(2):
             site.change()
             host.playbook("deploy.yml")
@@ -98,8 +98,27 @@ class Site:
 
     def running(self) -> set[int]:
         """The releases that have a process."""
+        if self.manager == "upstart":
+            listed = self.host.shell("initctl list")
+            return {int(number) for number in re.findall(r"^playbill \((\d+)\)", listed, re.M)}
         units = self.host.shell("systemctl list-units --plain --no-legend 'playbill@*'")
         return {int(number) for number in re.findall(r"playbill@(\d+)\.service", units)}
+
+    def enabled(self) -> set[int]:
+        """The releases that come up at boot."""
+        if self.manager == "upstart":
+            return {int(n) for n in self.host.shell("cat /etc/playbill/releases-at-boot").split()}
+        units = self.host.shell("ls /etc/systemd/system/multi-user.target.wants")
+        return {int(number) for number in re.findall(r"playbill@(\d+)\.service", units)}
+
+    def check_releases(self) -> None:
+        """Raise FaultError, unless the current release alone runs, and comes up at boot."""
+        number = self.serving()
+        deadline = time.monotonic() + 60  # a worker that hangs is given half a minute
+        while self.running() != {number} and time.monotonic() < deadline:
+            time.sleep(0.1)
+        must(self.running() == {number}, f"{self.running()} run, and only {number} should")
+        must(self.enabled() == {number}, f"{self.enabled()} come up at boot, and not {number}")
 
     def journal(self) -> list[dict[str, Any]]:
         """The journal's entries."""
@@ -164,14 +183,7 @@ class Site:
         run = self.run("deploy.yml")
         must(run.returncode == 0, f"the next deploy failed:\n{run.output}")
         must(word in self.host.get("/").text, "the next deploy does not serve")
-        number = self.serving()
-        with contextlib.suppress(HostError):
-            wait_until(
-                self.host,
-                "test $(systemctl list-units --plain --no-legend 'playbill@*' | wc -l) = 1 && echo",
-                60,  # a worker that hangs is given half a minute
-            )
-        must(self.running() == {number}, f"{self.running()} run, and only {number} should")
+        self.check_releases()
         must(self.host.run(["test", "-e", LOCK], check=False).returncode, "the lock was left")
         must(self.migrations() == MIGRATIONS, f"the schema does not fit: {self.migrations()}")
         left = [e["number"] for e in self.journal() if e["result"] == "building"]

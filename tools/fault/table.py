@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
-from typing import Any
 
-from moments import Running, at
+from moments import at
 
 from fault.changes import (
     REQUIREMENTS,
@@ -26,60 +24,15 @@ from fault.databases import (
     kill,
     kill_the_step,
     lose_power,
-    restoring,
-    reversing,
     stop_the_database,
 )
 from fault.disks import disk_full, disk_full_in_a_snapshot, inodes_gone
-from fault.interruptions import cut, killed, killed_at_work, rebooted
+from fault.families import app_fault, life, power_cuts, restore_fault, reversal
+from fault.interruptions import rebooted
 from fault.migrations import migrations_that
-from fault.model import DATABASES, SMALL_DISK, Fault
+from fault.model import SMALL_DISK, Fault
 from fault.runs import by_two_people, during_a_rollback, lock_of_another_machine, many, two_at_once
-from fault.site import Site
 from fault.steps import DEPLOY, RESTORE, ROLLBACK
-
-
-def life(playbook: str, steps: dict[str, str]) -> list[Fault]:
-    """What can happen at every step of a deploy, or of a rollback."""
-    what = playbook.removesuffix(".yml")
-    found = []
-    passed = False
-    for step, task in steps.items():
-        passed = passed or step == "hand over"
-        after = "new" if passed else "before"
-        meanwhile = "either" if passed else "before"
-        for name, happen, serves in (
-            ("controller killed after", killed, after),
-            ("controller killed during", killed_at_work, meanwhile),
-            ("connection cut during", cut, meanwhile),
-        ):
-            act = partial(happen, playbook=playbook, task=task)
-            found.append(Fault(f"{what}: {name}", step, act, serves))
-    return found
-
-
-def app_fault(name: str, files: dict[str, str], says: str, *arguments: str) -> Fault:
-    """A release that cannot serve."""
-    happen = partial(refused, says=says, files=files, arguments=arguments)
-    return Fault(f"the app {name}", "prove", happen)
-
-
-def reversal(
-    name: str,
-    happen: Callable[[Site, Running], None],
-    databases: Sequence[str] = DATABASES,
-    **options: Any,
-) -> Fault:
-    """What can happen to a rollback that reverses migrations before the handover."""
-    act = partial(reversing, happen=happen, **options)
-    return Fault(f"rollback: {name}", "reverse", act, databases=databases)
-
-
-def restore_fault(name: str, step: str, playbook: str = "restore.yml", **options: Any) -> Fault:
-    """What can happen to a run that puts a snapshot back."""
-    act = partial(restoring, task=RESTORE[step], playbook=playbook, **options)
-    return Fault(f"{playbook.removesuffix('.yml')}: {name}", step, act)
-
 
 NEVER = ("-e", "app_health_timeout=5")
 
@@ -106,8 +59,14 @@ FAULTS = [
         "with its database, host rebooted after", "swap", "rollback.yml", happen=lose_power
     ),
     *(
-        Fault("host rebooted after", step, partial(rebooted, task=DEPLOY[step]), serves)
-        for step, serves in (("prepare", "before"), ("migrate", "before"), ("hand over", "new"))
+        Fault("host rebooted after", step, partial(rebooted, task=DEPLOY[step]))
+        for step in ("prepare", "migrate")
+    ),
+    Fault(
+        "host rebooted after",
+        "hand over",
+        partial(rebooted, task=DEPLOY["hand over"], again=True),
+        "new",
     ),
     *(
         Fault("host rebooted during", step, partial(rebooted, task=DEPLOY[step], moment="before"))
@@ -116,9 +75,10 @@ FAULTS = [
     Fault(
         "host rebooted during",
         "record",
-        partial(rebooted, task=DEPLOY["record"], moment="before"),
+        partial(rebooted, task=DEPLOY["record"], moment="before", again=True),
         "new",
     ),
+    *power_cuts(),
     *(
         Fault(
             "database stopped before",

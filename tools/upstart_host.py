@@ -1,13 +1,12 @@
-"""A host whose first process is the stand-in for upstart, in the folder beside."""
+"""A host whose first process is the stand-in for upstart, in tests/end_to_end/upstart."""
 
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
-from host import Host, command
+from host import CHECKOUT, Host, command
 
-STAND_IN = Path(__file__).parent / "upstart"
+STAND_IN = CHECKOUT / "tests" / "end_to_end" / "upstart"
 
 
 class UpstartHost(Host):
@@ -28,7 +27,7 @@ class UpstartHost(Host):
 
 def upstart_image(provisioned_image: str) -> str:
     """Return the image of a host under upstart that was prepared before, under systemd."""
-    image = provisioned_image.replace("provisioned", "upstart")
+    image = f"{provisioned_image}-upstart"
     base = f"--build-arg=BASE={provisioned_image}"
     command("docker", "build", "--quiet", "--tag", image, base, STAND_IN)
     return image
