@@ -88,7 +88,7 @@ test-vagrant: ## a virtual machine, provisioned, deployed to and rolled back: do
 	@tools/controller dev
 	@PATH=$(CURDIR)/$(venv):$$PATH molecule test --scenario-name vagrant
 
-bench: ## how long a deploy takes, beside the plain in-place way
+bench: ## how long a deploy takes, beside other ways, near and over a slow line
 	@tools/controller
 	@tools/engine $(venv)/python tools/bench.py
 	@tools/engine $(venv)/python tools/bench_fleet.py
