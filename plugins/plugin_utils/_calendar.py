@@ -1,4 +1,4 @@
-# PRIVATE to the collection: the times of systemd.time(7), judged without systemd.
+# PRIVATE to the collection: the times that OnCalendar= of a timer takes, judged without the host.
 from __future__ import annotations
 
 import re
@@ -38,7 +38,7 @@ _RANGES = {
 
 
 def is_calendar_time(text: str) -> bool:
-    """Whether systemd takes it for OnCalendar=, as far as that can be known without one."""
+    """Whether a timer takes it for OnCalendar=, as far as that can be known here."""
     if re.fullmatch(r"@[0-9]{1,12}", text.strip()):
         return True  # in Unix seconds
     words = text.split()

@@ -105,25 +105,23 @@ def is_domain(value: Any) -> bool:
     text = value if isinstance(value, str) else ""
     name = re.sub(r"^\*?\.", "", text)
     labels = name.split(".")
-    if text.startswith("[") or all(label.isdigit() for label in labels):
-        return is_address(text[1:-1] if text[:1] + text[-1:] == "[]" and ":" in text else text)
     label = r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
-    return len(name) <= 253 and all(re.fullmatch(label, part) for part in labels)
-
-
-def is_address(value: str) -> bool:
-    """An IP address that means the same on every machine."""
     try:
-        ipaddress.ip_address(value)
+        if text.startswith("["):
+            return (
+                bool(ipaddress.IPv6Address(text[1:-1])) and text.endswith("]") and "%" not in text
+            )
+        if all(part.isdigit() for part in labels):
+            return bool(ipaddress.IPv4Address(text))
     except ValueError:
         return False
-    return "%" not in value  # of one network card, and so of one host
+    return len(name) <= 253 and all(re.fullmatch(label, part) for part in labels)
 
 
 # What the app's service hides or has of its own, and what belongs to the system: at or below these.
 _OF_SYSTEM = re.compile(
-    r"/(bin|boot|dev|etc|home|lib(32|64|x32)?|proc|root|run/(systemd|user)|sbin|sys|tmp|usr"
-    r"|var/(lib/(apt|dpkg|systemd)|spool/cron|tmp))(/.*)?"
+    r"/(bin|boot|dev|etc|home|lib(32|64|x32)?|proc|root|run/user|sbin|sys|tmp|usr"
+    r"|var/(lib/(apt|dpkg)|spool/cron|tmp))(/.*)?"
 )
 # These have folders of apps below them, and are everybody's themselves.
 _OF_ALL = re.compile(r"/(|media|mnt|opt|run|srv|var(/(cache|lib|log|opt|spool))?)")
@@ -135,7 +133,7 @@ def is_one_line(value: Any) -> bool:
 
 
 def is_folder_of_an_app(value: Any) -> bool:
-    """A whole path that systemd reads as one, of a folder that an app may write to."""
+    """A whole path that a unit's list of paths can hold, of a folder that an app may write to."""
     return (
         isinstance(value, str)
         and bool(re.fullmatch(r"/(?!/)[A-Za-z0-9._@+/-]+", value))
@@ -146,7 +144,7 @@ def is_folder_of_an_app(value: Any) -> bool:
 
 
 def is_memory(value: Any) -> bool:
-    """What systemd takes for MemoryMax=, of some MiB at least: 512 alone would be bytes."""
+    """What MemoryMax= of a unit takes, of some MiB at least: 512 alone would be bytes."""
     text = str(value)
     if re.fullmatch(r"infinity|[1-9][0-9]?%|100%", text):
         return True

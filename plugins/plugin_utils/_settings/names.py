@@ -28,7 +28,7 @@ def names_of_roles() -> set[str]:
     """Those that the roles compute of their settings."""
     return {
         name
-        for path in ROOT.glob("roles/*/vars/main.yml")
+        for path in ROOT.glob("roles/*/vars/**/*.yml")
         for name in re.findall(r"^(\w+):", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
 

@@ -18,6 +18,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks 
     is_host_key,
     is_inside,
     is_memory,
+    is_one_line,
     is_python_file,
     is_repository,
     is_rev,
@@ -125,7 +126,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_keep_snapshots_days": ("1 or more", between(1)),
     "app_backup_at": (
         "a time as in OnCalendar of systemd.time(7), such as daily or *-*-* 03:30:00, or empty",
-        or_empty(lambda v: isinstance(v, str) and v.isprintable() and is_calendar_time(v)),
+        or_empty(lambda v: isinstance(v, str) and is_one_line(v) and is_calendar_time(v)),
     ),
     "app_free_space": ("a number of MiB, 0 at least", between(0)),
     "app_free_inodes": ("a number, 0 at least", between(0)),
@@ -149,7 +150,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "checkout_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
     "web_server_proxy_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
     "web_server_retry_after": ("a number of seconds, 0 to 86400", between(0, _A_DAY)),
-    # nginx takes no more.
+    # A web server takes no more.
     "web_server_connections_per_address": ("a number, 0 to 65535", between(0, 65535)),
     "web_server_user": ("the name of a user, and not root", is_user),
     "balancer_timeout": ("a number of seconds, 1 to 86400", between(1, _A_DAY)),
