@@ -397,7 +397,7 @@ def test_the_user_is_told_what_staging_gets(stage: Stage) -> None:
     warnings = carry()[0]["warnings"]
     assert warnings == [
         "app_hooks has no anonymise, so staging gets the data of live's users as it is.",
-        "Live is ahead of release 7 of staging, which does not have shows.0001. To rehearse the "
+        "Live is ahead of release 7 of staging, which does not have shows.0001. To test the "
         "next deploy of live, deploy it on staging first.",
     ]
 
