@@ -32,6 +32,14 @@ def of_role(role: str, path: str) -> dict[str, Any]:
     return (load(path) or {}) if (ROOT / path).exists() else {}
 
 
+def variables_of_role(role: str) -> dict[str, Any]:
+    """The defaults and variables of a role, those of all backends among them."""
+    variables = of_role(role, "defaults/main.yml") | of_role(role, "vars/main.yml")
+    for path in sorted((ROOT / f"roles/{role}/vars").glob("*/*.yml")):
+        variables |= load(path)
+    return variables
+
+
 def options_of_role(role: str) -> dict[str, Any]:
     """The options of a role's argument spec."""
     options: dict[str, Any] = of_role(role, "meta/argument_specs.yml")["argument_specs"]["main"][

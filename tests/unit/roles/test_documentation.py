@@ -135,6 +135,7 @@ def test_ansible_doc_takes_them_all(shown: dict[str, dict[str, Any]]) -> None:
 
 def test_every_filter_is_documented() -> None:
     from ansible_collections.greenroom.django.plugins.filter import (
+        backend,
         backup,
         environment,
         fleet,
@@ -145,7 +146,7 @@ def test_every_filter_is_documented() -> None:
 
     filters = {
         name: filter_
-        for plugin in (backup, environment, fleet, messages, push, run)
+        for plugin in (backend, backup, environment, fleet, messages, push, run)
         for name, filter_ in plugin.FilterModule().filters().items()
     }
     assert sorted(filters) == FILTERS

@@ -13,11 +13,11 @@ from typing import Any
 import jinja2
 import pytest
 from ansible.parsing.dataloader import DataLoader
+from ansible.plugins.loader import filter_loader
 from ansible.template import Templar
 from ansible_collections.greenroom.django.plugins.filter.environment import python
-from ansible_collections.greenroom.django.plugins.module_utils._cron import cron_time
 
-from tests.unit.roles.project import ROLES, ROOT, of_role, options_of_role
+from tests.unit.roles.project import ROLES, ROOT, options_of_role, variables_of_role
 
 try:
     from ansible.template import trust_as_template
@@ -26,6 +26,9 @@ except ImportError:  # ansible-core before 2.19, to which every string is a temp
     def trust_as_template(value: str) -> str:
         return value
 
+
+# Without the whole of Ansible, filters of the collection have their short names alone.
+filter_loader.add_directory(str(ROOT / "plugins/filter"))
 
 SETTINGS: dict[str, Any] = {
     "app_name": "blog",
@@ -43,7 +46,7 @@ SETTINGS: dict[str, Any] = {
 def trusted(value: Any) -> Any:
     """The value with all its strings as templates, as Ansible takes those of a playbook."""
     if isinstance(value, str):
-        return trust_as_template(value)
+        return trust_as_template(value.replace("greenroom.django.", ""))
     if isinstance(value, dict):
         return {key: trusted(inner) for key, inner in value.items()}
     return [trusted(inner) for inner in value] if isinstance(value, list) else value
@@ -53,8 +56,8 @@ def render(path: str, **settings: Any) -> str:
     """A template of a role, with all defaults and these settings."""
     variables: dict[str, Any] = {}
     for role in ROLES:
-        variables |= of_role(role, "defaults/main.yml") | of_role(role, "vars/main.yml")
-    variables |= {**SETTINGS, **settings}
+        variables |= variables_of_role(role)
+    variables |= {**SETTINGS, "app_backup_at": "daily", **settings}
     loader = DataLoader()
     role, name = path.split("/", 1)
     loader.set_basedir(str(ROOT / "roles" / role))
@@ -63,9 +66,8 @@ def render(path: str, **settings: Any) -> str:
     lookup = "{{ lookup('ansible.builtin.file', 'known_hosts') }}"
     if lookup in text:
         text = text.replace(lookup, (ROOT / "roles" / role / "files/known_hosts").read_text())
-    text = text.replace("app_backup_at | greenroom.django.cron_time", repr(str(cron_time("daily"))))
     templar = Templar(loader=loader, variables=trusted(variables))
-    return str(templar.template(trust_as_template(text)) or "")
+    return str(templar.template(trusted(text)) or "")
 
 
 TEMPLATES = sorted(
@@ -721,7 +723,7 @@ def variable(name: str, **settings: Any) -> Any:
     loader = DataLoader()
     variables: dict[str, Any] = {}
     for role in ROLES:
-        variables |= of_role(role, "defaults/main.yml") | of_role(role, "vars/main.yml")
+        variables |= variables_of_role(role)
     templar = Templar(loader=loader, variables=trusted({**variables, **SETTINGS, **settings}))
     return templar.template(trust_as_template("{{ " + name + " }}"))
 
