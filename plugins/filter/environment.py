@@ -78,7 +78,7 @@ def _refuse_all_but_two_environments(groups: Mapping[str, Sequence[str]], enviro
 
 
 def environment_file(variables: Mapping[str, str]) -> str:
-    """The environment file of ``app_env``, as systemd reads it.
+    """The environment file of ``app_env``, as its service reads it.
 
     Raises AnsibleFilterError, without values.
     """

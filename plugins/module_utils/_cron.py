@@ -1,4 +1,4 @@
-# PRIVATE to the collection: the times of systemd.time(7) that crontab(5) can say, too.
+# PRIVATE to the collection: the times of OnCalendar that crontab(5) can express, too.
 from __future__ import annotations
 
 import re

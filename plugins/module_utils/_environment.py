@@ -56,7 +56,7 @@ _SECRET_NAME = re.compile(
 )
 
 
-# What follows the user's name in an address, such as postgres://user:password@host/name, up to the
+# What follows the user's name in an address, such as scheme://user:password@host/name, up to the
 # next address.
 _AFTER_USER = re.compile(r"://[^/?#@:\s]*:(?=((?:(?!://)\S)*))")
 

@@ -7,7 +7,7 @@ import os
 import subprocess
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import run
-from ansible_collections.greenroom.django.plugins.module_utils._init_system import is_systemd
+from ansible_collections.greenroom.django.plugins.module_utils._init_system import has_units
 
 _AT_BOOT = "/etc/systemd/system/multi-user.target.wants"
 _AT_BOOT_OF_SCRIPTS = "/etc/rc2.d"
@@ -19,7 +19,7 @@ def control(service: str, verb: str, *options: str) -> subprocess.CompletedProce
 
     ``options`` are for systemctl alone.
     """
-    if is_systemd():
+    if has_units():
         return run(["systemctl", "--quiet", verb, *options, service])
     if verb in ("enable", "disable"):
         return run(["update-rc.d", service, verb])
@@ -33,7 +33,7 @@ def is_active(service: str) -> bool:
 
 def is_enabled(service: str) -> bool:
     """Whether a service comes up at boot."""
-    if is_systemd():
+    if has_units():
         return os.path.lexists(f"{_AT_BOOT}/{service}.service")
     return bool(glob.glob(f"{_AT_BOOT_OF_SCRIPTS}/S??{service}"))
 
@@ -43,7 +43,7 @@ def finish(service: str, signal: str) -> None:
 
     Its unit could end those requests, or end them after some seconds.
     """
-    if is_systemd():
+    if has_units():
         control(service, "kill", "--kill-who=main", f"--signal={signal}")
     else:
         control(service, "stop")
@@ -53,13 +53,13 @@ def stop(service: str) -> None:
     """Stop a service and keep it from coming up at boot."""
     control(service, "stop")
     control(service, "disable")
-    if is_systemd():
+    if has_units():
         control(service, "reset-failed")  # it may have ended by itself, at a signal
 
 
 def log_since(service: str, moment: int) -> str:
     """The log lines of a service since a moment in Unix seconds; empty where nothing keeps them."""
-    if not is_systemd():
+    if not has_units():
         return ""
     since = [f"--since=@{moment}", f"--unit={service}"]
     return run(["journalctl", "--no-pager", "--output=cat", *since]).stdout

@@ -8,6 +8,6 @@ SYSTEMD = "/run/systemd/system"  # a folder where systemd is the first process
 TIMER, CRON = "systemd", "cron"  # what runs at times of the day: answers of roles/backup's `timer`
 
 
-def is_systemd() -> bool:
-    """Whether systemd is the host's first process."""
+def has_units() -> bool:
+    """Whether the host has units and timers: systemd is its first process."""
     return os.path.isdir(SYSTEMD)

@@ -126,7 +126,7 @@ class Sandbox:
 
     def _limits(self) -> list[str]:
         """A control group of its own, whose end is the command's end."""
-        if not self.memory_max or not _init_system.is_systemd():
+        if not self.memory_max or not _init_system.has_units():
             return []
         limits = [f"MemoryMax={self.memory_max}", f"TasksMax={_TASKS}"]
         scope = ["systemd-run", "--quiet", "--collect", "--scope"]

@@ -167,8 +167,8 @@ def lost_rows(rows: dict[str, Any], number: int, written: dict[str, Any]) -> lis
                 if now != before
                 else f"It is {now} for both; somebody else emptied it. "
             )
-            + "A database must be the same one for all releases: a SQLite file in the tree is one "
-            "of app_shared_paths, and no part of its path has a release's number."
+            + "A database must be the same one for all releases: a database file in the tree is "
+            "one of app_shared_paths, and no part of its path has a release's number."
         )
     return said
 

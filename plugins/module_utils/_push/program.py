@@ -37,7 +37,7 @@ WHO = r"[A-Za-z0-9._@+-]{1,100}"
 def take(app: str, kind: str, branch: str, who: str, size: str, timeout: str) -> None:
     """Let a push in, and nothing else: what was asked of sshd is looked at, and never run."""
     asked = os.environ.get("SSH_ORIGINAL_COMMAND", "")
-    # What sshd lets a client set could tell git and Mercurial to run something.
+    # What sshd lets a client set could make a source control run something.
     home = pwd.getpwuid(os.getuid()).pw_dir
     os.environ.clear()
     os.environ.update({"PATH": PATH, "HOME": home, "LANG": "C.UTF-8"})
@@ -86,7 +86,7 @@ def attend(argv: list[str], most: int, timeout: int) -> int:
 def hand_on(process: subprocess.Popen[bytes], most: int) -> None:
     """Hand on what comes, as long as it is not too much.
 
-    Git measures what is pushed itself; there is room for what it says beside that.
+    A source control may measure it too; there is room for what its protocol needs beside.
     """
     assert process.stdin
     taken = 0

@@ -66,7 +66,7 @@ class ModWsgi(ServiceManager):
     @staticmethod
     def is_available() -> bool:
         """Whether this host can have it: the unit of Apache is what runs it."""
-        return _init_system.is_systemd()
+        return _init_system.has_units()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""

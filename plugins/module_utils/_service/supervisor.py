@@ -51,7 +51,7 @@ class Supervisor(ServiceManager):
     @staticmethod
     def is_available() -> bool:
         """Whether this host can have it: its package has a unit."""
-        return _init_system.is_systemd()
+        return _init_system.has_units()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""
@@ -206,7 +206,7 @@ class Supervisor(ServiceManager):
     @staticmethod
     def _ask(method: str, *arguments: Any, fine: tuple[int, ...] = ()) -> Any:
         """Ask supervisor; None where its fault is one that is ``fine``. Raises GreenroomError."""
-        # Here, since a host compiles all that a module imports, and most hosts are under systemd.
+        # Here, since a host compiles all that a module imports, and most hosts have no supervisor.
         from ansible_collections.greenroom.django.plugins.module_utils._service import (
             supervisor_socket,
         )

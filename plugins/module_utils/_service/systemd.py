@@ -27,7 +27,7 @@ class Systemd(ServiceManager):
     @staticmethod
     def is_available() -> bool:
         """Whether this host runs it."""
-        return _init_system.is_systemd()
+        return _init_system.has_units()
 
     def is_prepared(self) -> bool:
         """Whether site.yml has prepared it for the app."""

@@ -69,7 +69,7 @@ class Upstart(ServiceManager):
     @staticmethod
     def is_available() -> bool:
         """Whether this host runs it."""
-        if _init_system.is_systemd() or not shutil.which("initctl", path=PATH):
+        if _init_system.has_units() or not shutil.which("initctl", path=PATH):
             return False
         return "upstart" in run(["initctl", "version"]).stdout
 

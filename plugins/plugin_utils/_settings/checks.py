@@ -25,7 +25,7 @@ def matches_text(pattern: str) -> Check:
 
 
 def is_rev(value: Any) -> bool:
-    """A name that git takes for a branch, tag or commit (git-check-ref-format), and no option."""
+    """A name that may be that of a branch, bookmark, tag or commit, and is no option."""
     text = str(value)
     return bool(re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._/+@#=-]*", text)) and not re.search(
         r"\.\.|//|@\{|/$|\.lock$", text

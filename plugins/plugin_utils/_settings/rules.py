@@ -30,7 +30,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings.checks 
     or_empty,
 )
 
-# systemd would pass over another with no more than a warning, and have no limit.
+# Another would be passed over with no more than a warning, and there would be no limit.
 _MEMORY = (
     "infinity, a size such as 512M or 2G, 8M at least, or a percentage such as 40%",
     is_memory,
@@ -125,7 +125,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "app_keep_snapshots": ("1 or more", between(1)),
     "app_keep_snapshots_days": ("1 or more", between(1)),
     "app_backup_at": (
-        "a time as in OnCalendar of systemd.time(7), such as daily or *-*-* 03:30:00, or empty",
+        "a time as in OnCalendar, such as daily or *-*-* 03:30:00, or empty",
         or_empty(lambda v: isinstance(v, str) and is_one_line(v) and is_calendar_time(v)),
     ),
     "app_free_space": ("a number of MiB, 0 at least", between(0)),

@@ -132,7 +132,7 @@ def test_a_database_of_its_own_for_each_release(site: Site) -> None:
     assert found["lost"][0] == (
         "The row that release 6 wrote to the database 'default' is not there for release 7. It is "
         f"{site.shared}/7-default.sqlite3, and was {site.shared}/6-default.sqlite3. A database "
-        "must be the same one for all releases: a SQLite file in the tree is one of "
+        "must be the same one for all releases: a database file in the tree is one of "
         "app_shared_paths, and no part of its path has a release's number."
     )
     assert found["found"] == [f"an upload in {site.shared}/media"]
