@@ -22,13 +22,13 @@ class Source(Protocol):
     folder: str
     #: what the name of a repository that is pushed to ends with
     push_suffix: str = ""
-    #: the files of the checkout's role that lead it to the repository, and the one with the token
-    access_files: tuple[str, ...]
-    token_file: str
+    #: the templates of the role checkout that lead it to a repository, and those with the token
+    access_files: tuple[str, ...] = ()
+    token_files: tuple[str, ...] = ()
     #: what to say of an address of ssh that cannot be reached
     ssh_hint: str = ""
     #: variables, or patterns of them, by which a hook would lead it to another repository
-    hook_variables: tuple[str, ...]
+    hook_variables: tuple[str, ...] = ()
     #: whether a plain number names a commit
     counts: bool
     #: by what a repository of its kind is known
@@ -49,8 +49,9 @@ class Source(Protocol):
         return path
 
     @staticmethod
-    def access_variables(access: str) -> dict[str, str]:
+    def access_variables(access: str) -> dict[str, str]:  # noqa: ARG004 - of some alone
         """The variables that lead a build to repositories, by the files in ``access``."""
+        return {}
 
     @staticmethod
     def how_to_push(address: str, app_name: str, environment: str, branch: str) -> str:

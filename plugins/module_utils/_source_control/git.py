@@ -38,7 +38,7 @@ class Git(Source):
     folder = "repository"
     push_suffix = ".git"
     access_files = ("gitconfig",)
-    token_file = "git-credentials"
+    token_files = ("git-credentials",)
     hook_variables = (
         "GIT_DIR",
         "GIT_WORK_TREE",

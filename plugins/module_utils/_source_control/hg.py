@@ -44,7 +44,7 @@ class Mercurial(Source):
     default_branch = "default"
     folder = "repository.hg"
     access_files = ("hgrc",)
-    token_file = "hg-credentials"
+    token_files = ("hg-credentials",)
     ssh_hint = (
         "To Mercurial, a path in ssh://… is as seen from the home of who logs in there; a whole "
         "path begins with two slashes."

@@ -32,11 +32,23 @@ import os, sys
 from ansible_collections.greenroom.django.plugins.module_utils import _command
 _command.PATH = f"{sys.argv[1]}:{_command.PATH}"
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
+from ansible_collections.greenroom.django.plugins.module_utils._backends import BACKENDS
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS, service_of
-service = service_of(App("blog", root=sys.argv[2]), "prompter")
+app = App("blog", root=sys.argv[2])
+os.makedirs(app.releases)
+service = service_of(app, "prompter")
 service.start(42)
 available = MANAGERS["prompter"].is_available()
 print(available, service.is_active(42), service.running(), service.log(42))
+from ansible_collections.greenroom.django.plugins.module_utils._database import database_of
+print(database_of(app, "default", {"engine": "x.ledger", "name": "/a"}).name_before("now"))
+from ansible_collections.greenroom.django.plugins.module_utils._source_control import source_of
+print(source_of(app, "scroll").path)
+from ansible_collections.greenroom.django.plugins.module_utils._push import KINDS
+print(KINDS["scroll"].ASKS.fullmatch("scroll take blog")[1])
+from ansible_collections.greenroom.django.plugins.plugin_utils._clone import CLONES
+print(sorted(CLONES))
+print(sorted(BACKENDS["web_server"]["usher"].ports("listen 80\\nlisten 8080")))
 """
 
 
@@ -114,12 +126,10 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Copy:
 
 
 def test_the_page_touches_the_folders_of_the_question_alone() -> None:
-    assert [(path, language) for path, language, _ in steps() if language] == [
-        ("plugins/module_utils/_service/prompter.py", "python"),
-        ("plugins/module_utils/_service/__init__.py", "diff"),
-        ("plugins/module_utils/_service/__init__.py", "diff"),
-        ("roles/gunicorn/tasks/service_manager/prompter.yml", "yaml"),
-    ]
+    touched = {path for path, language, _ in steps() if language}
+    new = {path for path, language, _ in steps() if language in ("python", "yaml")}
+    assert {Path(path).stem for path in new} == {"prompter", "usher", "ledger", "scroll"}
+    assert {Path(path).name for path in touched - new} == {"__init__.py"}
 
 
 def test_the_page_says_what_is_then_said() -> None:
@@ -127,27 +137,45 @@ def test_the_page_says_what_is_then_said() -> None:
 
 
 def test_what_it_adds_is_in_the_style_of_the_house(copy: Copy) -> None:
-    copy.run("ruff", "check", "--quiet", "plugins/module_utils/_service")
-    copy.run("ruff", "format", "--check", "--quiet", "plugins/module_utils/_service")
+    files = [path for path, language, _ in steps() if language in ("python", "diff")]
+    copy.run("ruff", "check", "--quiet", *files)
+    copy.run("ruff", "format", "--check", "--quiet", *files)
 
 
-def test_the_one_that_was_added_is_taken_and_another_refused(copy: Copy) -> None:
-    assert "app_service_manager" not in copy.task("check_settings", app_service_manager="prompter")
-    said = copy.task("check_settings", app_service_manager="pigeon")
-    assert f"app_service_manager is 'pigeon'; {SHOULD}" in said
+ADDED = {
+    "app_service_manager": "prompter",
+    "app_web_server": "usher",
+    "app_database": "ledger",
+    "app_source_control": "scroll",
+}
 
 
-def test_it_is_used(copy: Copy, tmp_path: Path) -> None:
+def test_those_that_were_added_are_taken_and_others_refused(copy: Copy) -> None:
+    said = copy.task("check_settings", **ADDED)
+    assert [setting for setting in ADDED if setting in said] == []
+    said = copy.task("check_settings", **dict.fromkeys(ADDED, "pigeon"))
+    for setting, name in ADDED.items():
+        assert re.search(rf"{setting} is 'pigeon'; it should be .* or {name}\.", said)
+
+
+def test_they_are_used(copy: Copy, tmp_path: Path) -> None:
     program = tmp_path / "prompter"
     program.write_text(PROGRAM)
     program.chmod(0o755)
-    said = copy.run("python", "-c", USE, tmp_path, tmp_path)
-    assert said == "True True [41, 42] of 42\n"
+    said = copy.run("python", "-c", USE, tmp_path, tmp_path).splitlines()
+    assert said == [
+        "True True [41, 42] of 42",
+        "/a_before_now",
+        f"{tmp_path}/srv/blog/build/repository.scroll",
+        "blog",
+        "['git', 'hg', 'scroll']",
+        "[80, 8080]",
+    ]
     assert (tmp_path / "told").read_text().splitlines()[0] == "start blog 42"
 
 
-def test_a_module_takes_it_along_to_a_host(copy: Copy) -> None:
-    """And asks it: this machine has no such program."""
+def test_a_step_reaches_it(copy: Copy) -> None:
+    """And runs its program, which this machine does not have."""
     said = copy.task("restart", app="blog", service_manager="prompter")
     assert "prompter is not on this host." in said
     said = copy.task("restart", app="blog", service_manager="pigeon")

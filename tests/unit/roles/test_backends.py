@@ -1,4 +1,4 @@
-"""A backend is a file in each folder named after its question, and a line in a register."""
+"""A backend is a file in each folder named after its question, and a line in a registry."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils._database import DATABASES
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
+from ansible_collections.greenroom.django.plugins.module_utils._push import KINDS
 from ansible_collections.greenroom.django.plugins.module_utils._registry import get, in_words
 from ansible_collections.greenroom.django.plugins.module_utils._service import MANAGERS
 from ansible_collections.greenroom.django.plugins.module_utils._source_control import SOURCES
@@ -17,7 +18,7 @@ from ansible_collections.greenroom.django.plugins.plugin_utils._settings import 
 
 from tests.unit.roles.project import MODULES, ROOT, options_of_role
 
-REGISTERS: dict[str, dict[str, Any]] = {
+REGISTRIES: dict[str, dict[str, Any]] = {
     "database": DATABASES,
     "service_manager": MANAGERS,
     "source_control": SOURCES,
@@ -27,38 +28,38 @@ REGISTERS: dict[str, dict[str, Any]] = {
 
 def test_the_folders_named_after_a_question_are_known() -> None:
     folders = {path.name for path in ROOT.glob("roles/*/tasks/*") if path.is_dir()}
-    assert folders == {*REGISTERS, "timer"}
+    assert folders == {*REGISTRIES, "timer"}
 
 
-@pytest.mark.parametrize(("question", "register"), REGISTERS.items())
-def test_the_answers_are_the_files_that_are_there(question: str, register: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("question", "registry"), REGISTRIES.items())
+def test_the_answers_are_the_files_that_are_there(question: str, registry: dict[str, Any]) -> None:
     for folder in ROOT.glob(f"roles/*/tasks/{question}"):
-        assert sorted(path.stem for path in folder.glob("*.yml")) == sorted(register)
+        assert sorted(path.stem for path in folder.glob("*.yml")) == sorted(registry)
 
 
-@pytest.mark.parametrize(("question", "register"), REGISTERS.items())
-def test_the_register_alone_says_what_a_setting_can_be(
-    question: str, register: dict[str, Any]
+@pytest.mark.parametrize(("question", "registry"), REGISTRIES.items())
+def test_the_registry_alone_says_what_a_setting_can_be(
+    question: str, registry: dict[str, Any]
 ) -> None:
     name = f"app_{question}"
     option = options_of_role("app")[name]
     assert "choices" not in option
-    assert [problems({name: word}, {name: option}) for word in register] == [[]] * len(register)
+    assert [problems({name: word}, {name: option}) for word in registry] == [[]] * len(registry)
     said = problems({name: "pigeon"}, {name: option})
-    assert said == [f"{name} is 'pigeon'; it should be {in_words(register)}."]
+    assert said == [f"{name} is 'pigeon'; it should be {in_words(registry)}."]
 
 
-def test_the_controller_can_clone_what_every_source_control_has() -> None:
+def test_every_source_control_can_be_cloned_and_pushed() -> None:
     files = {path.stem for path in ROOT.glob("plugins/plugin_utils/_clone/*.py")} - {"__init__"}
-    assert CLONES.keys() == SOURCES.keys() == files
+    assert CLONES.keys() == SOURCES.keys() == KINDS.keys() == files
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_no_module_repeats_a_register(name: str) -> None:
+def test_no_module_repeats_a_registry(name: str) -> None:
     options = documentation(name)["options"]
-    for question, register in REGISTERS.items():
+    for question, registry in REGISTRIES.items():
         if options.get(question, {}).get("default"):  # without one, it is no setting
-            assert options[question]["default"] == next(iter(register))
+            assert options[question]["default"] == next(iter(registry))
             assert "choices" not in options[question]
 
 
