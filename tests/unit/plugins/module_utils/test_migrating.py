@@ -6,10 +6,10 @@ import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _service
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
 from ansible_collections.greenroom.django.plugins.module_utils._service import (
-    Migrating,
     retire_previous,
     service_of,
 )
+from ansible_collections.greenroom.django.plugins.module_utils._service.migrating import Migrating
 from ansible_collections.greenroom.django.plugins.module_utils._service.supervisor import Supervisor
 from ansible_collections.greenroom.django.plugins.module_utils._service.systemd import Systemd
 

@@ -300,5 +300,5 @@ def test_nothing_is_left_when_it_is_forgotten(app: App, service: ModWsgi, apache
     assert service.running() == []
 
 
-def test_it_is_one_of_the_register() -> None:
+def test_it_is_in_the_registry() -> None:
     assert MANAGERS["mod_wsgi"] is ModWsgi

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from ansible_collections.greenroom.django.plugins.module_utils import _snapshot
 from ansible_collections.greenroom.django.plugins.module_utils._app import App
-from ansible_collections.greenroom.django.plugins.module_utils._database import Database
+from ansible_collections.greenroom.django.plugins.module_utils._database.base import Database
 from ansible_collections.greenroom.django.plugins.module_utils._database.sqlite import Sqlite
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 

@@ -42,7 +42,7 @@ def git(repository: History) -> Git:
     return Git(str(repository.bare), ME)
 
 
-def test_it_is_in_the_register() -> None:
+def test_it_is_in_the_registry() -> None:
     assert SOURCES["git"] is Git
 
 

@@ -77,7 +77,7 @@ def shared(start: HgRepository, tmp_path: Path) -> HgRepository:
 # -- asking what was fetched ----------------------------------------------------------------------
 
 
-def test_it_is_in_the_register() -> None:
+def test_it_is_in_the_registry() -> None:
     assert SOURCES["hg"] is Mercurial
 
 

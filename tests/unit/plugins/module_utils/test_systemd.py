@@ -10,7 +10,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._service.systemd 
 )
 
 
-def test_it_is_in_the_register() -> None:
+def test_it_is_in_the_registry() -> None:
     assert MANAGERS["systemd"] is Systemd
     assert isinstance(service_of(App("blog"), "systemd"), Systemd)
     assert Systemd(App("blog")).unit(42) == "blog@42.service"

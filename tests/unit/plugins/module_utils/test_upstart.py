@@ -95,7 +95,7 @@ def initctl(app: App, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterat
         listener.close()
 
 
-def test_it_is_in_the_register() -> None:
+def test_it_is_in_the_registry() -> None:
     assert MANAGERS["upstart"] is Upstart
 
 
