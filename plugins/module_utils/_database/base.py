@@ -22,6 +22,8 @@ class Database:
     engines: str
     #: what the file of a snapshot ends with
     suffix: str
+    #: Debian packages of the programs that take its snapshots, where its server is elsewhere
+    client_packages: tuple[str, ...] = ()
     #: whether it is a file, of one host, and not a server that all hosts of an environment share
     is_file: bool
     #: statements for each session of a migration, which must not keep the site waiting for a lock

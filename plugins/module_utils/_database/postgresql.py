@@ -50,6 +50,7 @@ class Postgresql(Database):
     label = "PostgreSQL"
     engines = "postgres|postgis"
     suffix = "dump"
+    client_packages = ("postgresql-client",)
     is_file = False
     # While a migration waits for a lock, the site waits behind it. The second one, which ends the
     # session of a client that was killed, is new in 14.

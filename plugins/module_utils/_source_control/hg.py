@@ -23,13 +23,16 @@ from ansible_collections.greenroom.django.plugins.module_utils._sandbox import (
     writing,
 )
 from ansible_collections.greenroom.django.plugins.module_utils._source_control.base import Source
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg_revisions import (
+    CHANGESET,
+    quoted,
+    tips,
+)
 
 # Nobody is there to answer a question, and no setting of a person changes what a command prints.
 _HG = ("hg", "--noninteractive", "--config", "ui.timeout=30")
 _PLAIN = {"HGPLAIN": "1", "HGENCODING": "utf-8"}
 
-# What there is to know of a changeset, a line of JSON each.
-CHANGESET = '{dict(rev, node, branch, tags, bookmarks, closed=get(extras, "close"))|json}\n'
 _HASH = re.compile(r"[0-9a-f]{7,40}")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -129,8 +132,7 @@ class Mercurial(Source):
                 return
             if pulled.returncode != 0 and "repository is unrelated" not in pulled.stderr:
                 raise GreenroomError(tail(pulled.stderr))
-            # Another repository, one whose history was rewritten, or commits that were made here:
-            # none of that can be deployed any more.
+            # Another repository, or commits that it no longer has: none can be deployed any more.
         self._remove()
         must_run("hg init", [*_HG, "init", self.path], user=self.user, environment=_PLAIN)
         pulled = self._pull(repository, timeout)
@@ -296,26 +298,3 @@ class Mercurial(Source):
     def _must(self, *arguments: str) -> str:
         command = [*_HG, "--repository", self.path, *arguments]
         return must_run(f"hg {arguments[0]}", command, user=self.user, environment=_PLAIN)
-
-
-def quoted(text: str) -> str:
-    """A text as revsets have it, in which no character of it has a meaning."""
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
-
-
-def tips(branch: str, changesets: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The tip of a branch among its heads, as Mercurial's own merge takes it.
-
-    Heads that were closed don't count while there are others, and neither do those that a bookmark
-    leads to. Raises GreenroomError where nobody can know which is meant.
-    """
-    heads = [c for c in changesets if c["branch"] == branch]
-    heads = [c for c in heads if not c["closed"]] or heads[-1:]
-    heads = [c for c in heads if not c["bookmarks"]] or heads
-    if len(heads) > 1:
-        listed = ", ".join(c["node"][:12] for c in heads)
-        raise GreenroomError(
-            f"The branch {branch!r} has {len(heads)} heads ({listed}), and nobody can know which "
-            "is meant: merge them, and push that; or name one, with -e rev=…."
-        )
-    return heads

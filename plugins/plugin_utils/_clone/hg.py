@@ -8,7 +8,7 @@ import tempfile
 
 from ansible_collections.greenroom.django.plugins.module_utils._command import tail
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
-from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg import (
+from ansible_collections.greenroom.django.plugins.module_utils._source_control.hg_revisions import (
     CHANGESET,
     quoted,
     tips,

@@ -76,7 +76,8 @@ def test_a_file_fits_on_a_screen_or_two(path: Any) -> None:
 def test_no_include_of_an_include() -> None:
     """A newcomer is at the bottom after three jumps."""
     for path in ROOT.glob("roles/*/tasks/*/*.yml"):
-        assert "include_" not in path.read_text()
+        # Variables of a backend are no jump.
+        assert "include_" not in path.read_text().replace("include_vars", "")
         assert "import_" not in path.read_text()
 
 
