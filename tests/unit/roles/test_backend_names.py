@@ -39,7 +39,8 @@ EXCEPTIONS: dict[str, tuple[str, str]] = {
     "plugins/module_utils/_host_services.py": ("systemd", INIT),
     "plugins/module_utils/_init_system.py": ("systemd", INIT),
     "plugins/module_utils/_sandbox.py": ("systemd", INIT),
-    "roles/balancer/tasks/haproxy.yml": ("systemd", INIT),
+    "roles/balancer/tasks/haproxy_configure.yml": ("systemd", INIT),
+    "roles/balancer/tasks/haproxy_keep_state.yml": ("systemd", INIT),
 }
 
 
