@@ -47,14 +47,10 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
 
     Where migrations wait, ``migrate`` is the last that is done.
     """
-    static_root = settings.STATIC_ROOT and os.path.abspath(settings.STATIC_ROOT)
-    if static_root:
-        # Collected backstage first, and linked to STATIC_ROOT when all of it is there.
-        settings.STATIC_ROOT = request["static_root"]
-
     import django  # type: ignore[import-not-found]
 
     django.setup()
+    static_root = settings.STATIC_ROOT and os.path.abspath(settings.STATIC_ROOT)
     homes = [os.path.realpath(request["tree"]), os.path.realpath(sys.prefix)]
     kinds = request["kinds"]
     refuse_databases_that_do_not_outlive(settings, kinds, homes)
@@ -82,6 +78,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     for step in request["steps"]:
         if step == "collectstatic":
             answer["collected"] = collect(settings, static_root, request, homes)
+            answer["unlisted"] = unlisted(static_root) if answer["collected"] is not None else []
         elif step == "check":
             answer["warnings"] = check(answer["wsgi"])
         elif step == "migrate":
@@ -259,7 +256,47 @@ def collect(
     if os.path.isdir(static_root) and not os.path.islink(static_root):
         # Files that the repository tracks below STATIC_ROOT are part of it.
         shutil.copytree(static_root, request["static_root"], symlinks=True, dirs_exist_ok=True)
+    collect_into(settings, request["static_root"])
     return call("collectstatic", interactive=False)
+
+
+def collect_into(settings: Any, folder: str) -> None:
+    """Have the staticfiles storage be in ``folder``, from here to the end of this start.
+
+    What is collected is linked to STATIC_ROOT only when all of it is there, so a step that comes
+    after this one finds it here. Before this, settings and apps have what the project says.
+    """
+    from django.contrib.staticfiles.storage import (  # type: ignore[import-not-found]
+        staticfiles_storage,
+    )
+    from django.core.files import storage  # type: ignore[import-not-found]
+    from django.utils.functional import empty  # type: ignore[import-not-found]
+
+    settings.STATIC_ROOT = folder
+    # An app that has used the storage by now made it for the other folder.
+    staticfiles_storage._wrapped = empty
+    storages = getattr(storage, "storages", None)  # new in Django 4.2
+    if storages is not None:
+        storages._storages.pop("staticfiles", None)
+
+
+def unlisted(static_root: str | None) -> list[str]:
+    """The files below STATIC_ROOT of the tree that the manifest of a storage does not have.
+
+    A page that names one with the tag ``static`` answers 500.
+    """
+    from django.contrib.staticfiles.storage import staticfiles_storage
+
+    manifest = getattr(staticfiles_storage, "hashed_files", None)
+    if not static_root or manifest is None or os.path.islink(static_root):
+        return []
+    listed = {*manifest, *manifest.values(), getattr(staticfiles_storage, "manifest_name", "")}
+    found = [
+        os.path.relpath(os.path.join(folder, name), static_root)
+        for folder, _, names in os.walk(static_root)
+        for name in names
+    ]
+    return sorted(name for name in found if name not in listed)
 
 
 def check(wsgi: str) -> list[str]:

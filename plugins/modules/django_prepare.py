@@ -270,6 +270,12 @@ def warnings(found: dict[str, Any], of_check: list[str]) -> list[str]:
             "The settings have no STATIC_ROOT, so no static files were collected, those of the "
             'admin neither. For them to be served, add: STATIC_ROOT = BASE_DIR / "staticfiles"'
         )
+    if found.get("unlisted"):
+        said.append(
+            f"The repository has files inside STATIC_ROOT ({listed(found['unlisted'])}), which "
+            "collectstatic does not list in its manifest: a page that names one with the tag "
+            "static answers 500. Move them to a folder that STATICFILES_DIRS names."
+        )
     if found.get("unpublished"):
         said.append(
             "Not published, since no web server follows a link in the static files: "

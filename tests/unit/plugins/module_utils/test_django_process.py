@@ -144,6 +144,7 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
         "debug": False,
         "done": ["collectstatic", "check", "migrate"],
         "collected": f"2 static files copied to '{release.static}'.",
+        "unlisted": [],
         "waiting": {"default": ["shop.0001_initial", "shop.0002_more"]},
         "migrations": ["shop.0001_initial", "shop.0002_more"],
         "ahead": [],
@@ -244,6 +245,51 @@ def test_what_the_repository_tracks_below_static_root_is_part_of_it(release: Rel
     release.write("assembled/tracked.txt", "x")
     release.do("collectstatic")
     assert files(release.static) == ["shop/a.css", "shop/b.css", "tracked.txt"]
+
+
+MANIFEST_STORAGE = """
+STORAGES = {"staticfiles": {
+    "BACKEND": "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+}}
+"""
+USES_ITS_STORAGE = """
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+
+assert settings.STATIC_ROOT == "assembled", settings.STATIC_ROOT
+staticfiles_storage.path("shop/a.css")
+"""
+USES_THE_MANIFEST = """
+from django.templatetags.static import static
+
+assert static("shop/a.css").startswith("/static/shop/a."), static("shop/a.css")
+urlpatterns = []
+"""
+
+
+def test_an_app_that_uses_its_storage_when_it_is_loaded(release: Release) -> None:
+    """The project's STATIC_ROOT is what it finds in each start; and is collected all the same."""
+    release.write("project/settings.py", SETTINGS + MANIFEST_STORAGE)
+    release.write("shop/models.py", USES_ITS_STORAGE)
+    release.write("project/urls.py", USES_THE_MANIFEST)
+    found = release.do("collectstatic", "check")
+    assert [found["collected"][:8], found["static_root"]] == [
+        "2 static",
+        str(release.tree / "assembled"),
+    ]
+    assert "staticfiles.json" in files(release.static)
+    os.symlink(release.static, release.tree / "assembled")
+    release.do("check", "migrate")
+    release.do()
+
+
+@with_the_newest
+def test_files_of_the_repository_that_no_manifest_lists(release: Release) -> None:
+    release.write("assembled/app.js", "x")
+    release.write("assembled/shop/a.css", "a {}")
+    assert release.do("collectstatic")["unlisted"] == [], "only a manifest misses them"
+    release.write("project/settings.py", SETTINGS + MANIFEST_STORAGE)
+    assert release.do("collectstatic")["unlisted"] == ["app.js"]
 
 
 @with_the_newest
