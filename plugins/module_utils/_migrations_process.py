@@ -175,13 +175,7 @@ class Database:
             before = state.clone()
             operation.state_forwards(migration.app_label, state)
             judge = Judge(self.connection, migration.app_label, before, state, there)
-            operations.append(
-                {
-                    "what": operation.describe(),
-                    "reversible": bool(operation.reversible) and judge.comes_back(operation),
-                    **judge.judge(operation),
-                }
-            )
+            operations.append({"what": described_by(operation), **judge.judge(operation)})
         nodes = self.loader.graph.backwards_plan((migration.app_label, migration.name))
         described = {
             "name": name,
@@ -193,11 +187,20 @@ class Database:
             ],
         }
         if request["sql"]:
-            described["sql"] = call(
-                "sqlmigrate", migration.app_label, migration.name, database=self.connection.alias
-            )
+            try:
+                described["sql"] = call(
+                    "sqlmigrate",
+                    migration.app_label,
+                    migration.name,
+                    database=self.connection.alias,
+                )
+            except Exception as error:  # a RunPython that asks for rows, say
+                described["sql"] = f"-- unknown: {type(error).__name__}: {error}"
         if request["linter"]:
-            described["lint"] = lint(migration, self.connection.alias, request["linter"])
+            try:
+                described["lint"] = lint(migration, self.connection.alias, request["linter"])
+            except Exception as error:
+                described["lint_failure"] = f"{type(error).__name__}: {error}"
         return described
 
     def reverse(self, unwanted: set[str]) -> None:
@@ -352,19 +355,45 @@ class Judge:
         """``livable``: whether older code can live with it. ``drops``: what its reversal would.
 
         ``drops`` lists tables and columns that hold something, with the number of rows; it is None
-        where that cannot be told.
+        where that cannot be told. ``reversible``: whether it can be reversed at all.
+        What Django takes may be more than is expected here (a max_length that is a string), and
+        that fails no deploy: it is unknown what an operation does that raises.
         """
+        reversible = bool(operation.reversible)
+        try:
+            if not self.is_of_this_database(operation):
+                return {"livable": True, "drops": [], "reversible": reversible}
+            livable, drops = self.effects(operation)
+            reversible = reversible and self.comes_back(operation)
+        except Exception:
+            livable, drops = False, None
+        return {"livable": bool(livable), "drops": drops, "reversible": reversible}
+
+    def is_of_this_database(self, operation: Any) -> bool:
+        """Whether the routers let an operation touch this database; Django asks them likewise."""
+        from django.db import router  # type: ignore[import-not-found]
+
+        alias, label = self.connection.alias, self.app_label
+        name = getattr(operation, "model_name", None) or getattr(operation, "name", None)
+        if type(operation).__name__ in ("RunPython", "RunSQL"):
+            return bool(router.allow_migrate(alias, label, **operation.hints))
+        if type(operation).__name__ == "RenameModel":
+            name = operation.new_name
+        for state in (self.after, self.before):
+            if name and (label, str(name).lower()) in state.models:
+                return bool(router.allow_migrate_model(alias, state.apps.get_model(label, name)))
+        return True
+
+    def effects(self, operation: Any) -> tuple[bool, Any]:
+        """What an operation of this database does: ``livable`` and ``drops``."""
         kind = type(operation).__name__
         special = getattr(self, f"judge_{kind}", None)
         if special is not None:
             livable, drops = special(operation)
-        elif kind in HARMLESS:
-            livable, drops = True, []
-        elif kind in BREAKING:
-            livable, drops = False, []
-        else:
-            livable, drops = False, None
-        return {"livable": livable, "drops": drops}
+            return livable, drops
+        if kind in HARMLESS:
+            return True, []
+        return False, [] if kind in BREAKING else None
 
     def comes_back(self, operation: Any) -> bool:
         """Whether what an operation removed could be filled again, in the rows that are there.
@@ -428,9 +457,10 @@ class Judge:
         types = [field.db_parameters(connection=self.connection) for field in (old, new)]
         same = types[0] == types[1] and old.column == new.column
         kinds = (old.get_internal_type(), new.get_internal_type())
-        lengths = (old.max_length, new.max_length)
-        longer = kinds[0] == kinds[1] and None not in lengths and lengths[0] < lengths[1]
-        shorter = kinds[0] == kinds[1] and None not in lengths and lengths[0] > lengths[1]
+        lengths = (length_of(old), length_of(new))
+        longer = shorter = False
+        if kinds[0] == kinds[1] and lengths[0] is not None and lengths[1] is not None:
+            longer, shorter = lengths[0] < lengths[1], lengths[0] > lengths[1]
         stricter = (old.null and not new.null) or (new.unique and not old.unique)
         if old.column == new.column and (same or longer or kinds in WIDER):
             return not stricter, []
@@ -475,6 +505,19 @@ class Judge:
             return None
         column = field.column if field is not None else ""
         return [{"table": table, "column": column, "rows": count}] if count else []
+
+
+def described_by(operation: Any) -> str:
+    """What an operation says of itself; its kind where it cannot."""
+    try:
+        return str(operation.describe())
+    except Exception:
+        return type(operation).__name__
+
+
+def length_of(field: Any) -> int | None:
+    """A field's max_length as a number. Django takes a string too, of which old migrations have."""
+    return None if field.max_length is None else int(field.max_length)
 
 
 def statements(sql: Any) -> list[str]:

@@ -174,6 +174,17 @@ def breaking(found: Databases) -> list[str]:
     ]
 
 
+def unchecked(found: Databases) -> list[str]:
+    """Of what the linter could make nothing, a warning each."""
+    return [
+        f"django-migration-linter could not judge {migration['name']} "
+        f"({migration['lint_failure']}): whether the current release is compatible is unknown."
+        for database in found.values()
+        for migration in database["waiting"]
+        if "lint_failure" in migration
+    ]
+
+
 def refuse_breaking(found: Databases, params: dict[str, Any]) -> list[str]:
     """Warnings for people; raises GreenroomError where they are to stop the deploy."""
     issues = breaking(found)
@@ -286,7 +297,7 @@ def migrate(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         return {"changed": False, "databases": found}
     if step != "apply":
         return {"changed": True, **({} if check_mode else change(app, params, found))}
-    warnings = refuse_breaking(found, params)
+    warnings = refuse_breaking(found, params) + unchecked(found)
     if checks and not folders:
         warnings.append("django-migration-linter is not on this host. Run site.yml again.")
     if not any(database["waiting"] for database in found.values()):

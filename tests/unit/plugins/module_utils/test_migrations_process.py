@@ -160,6 +160,62 @@ def test_one_that_fails_says_what_was_done_before_it(release: Release) -> None:
     assert [m["name"] for m in release.do("look")["waiting"]] == ["shop.0003_next"]
 
 
+ROUTER = """
+class Router:
+    def allow_migrate(self, db, app_label, **hints):
+        return app_label != "shop"
+"""
+
+
+@with_the_newest
+def test_what_raises_when_it_is_judged_is_unknown(release: Release) -> None:
+    """A historic max_length that is a string, and an operation of the project's own that fails."""
+    release.add('migrations.AddField("Show", "a", models.CharField(max_length="2", null=True))')
+    string = release.add('migrations.AlterField("Show", "a", models.CharField(max_length=3))')
+    release.write("shop/__init__.py", ODD)
+    odd = release.add('__import__("shop").Odd()')
+    waiting = {m["name"]: m["operations"] for m in release.do("look")["waiting"]}
+    (one,) = waiting[string]
+    assert [one["livable"], one["drops"]] == [False, []], "from NULL to NOT NULL"
+    assert waiting[odd] == [
+        {"what": "AddField", "livable": False, "drops": None, "reversible": True}
+    ]
+
+
+ODD = """
+class AddField:
+    reversible = True
+    def describe(self):
+        raise KeyError("what it is")
+    def state_forwards(self, app_label, state):
+        pass
+
+def Odd():
+    return AddField()
+"""
+
+
+@with_the_newest
+def test_an_app_that_a_router_keeps_out(release: Release) -> None:
+    known = release.do("apply")["applied"]
+    added = release.add(
+        f'migrations.CreateModel("Act", [{ID}])',
+        "migrations.RunPython(nothing, nothing)",
+        f'migrations.AddField("Show", "extra", {NULLABLE})',
+    )
+    release.execute("INSERT INTO shop_show (title) VALUES ('Hamlet')")
+    release.write("project/routers.py", ROUTER)
+    settings = SETTINGS.replace("WHERE", str(release.database))
+    release.write(
+        "project/settings.py", settings + 'DATABASE_ROUTERS = ["project.routers.Router"]\n'
+    )
+    release.do("apply")
+    (found,) = release.do("look", known=known)["ahead"]
+    assert found["name"] == added
+    assert [(o["livable"], o["drops"]) for o in found["operations"]] == [(True, [])] * 3
+    assert release.execute("SELECT name FROM sqlite_master WHERE name = 'shop_act'") == []
+
+
 NULLABLE = "models.IntegerField(null=True)"
 FILLED = 'UPDATE shop_show SET extra = 7 WHERE title = "Hamlet"'
 
