@@ -8,7 +8,8 @@
 # Request (argv[1], JSON): steps, databases, tree, static_root (where to collect), static_url (where
 # it will be served), wsgi, token, database (which kind site.yml made for the app), hosts (how many
 # the app has), may_be_ahead (whether the databases may have had migrations that the release does
-# not know), may_debug (whether DEBUG may be on), local_settings (a file in the tree that the
+# not know), squashes (what releases on disk say of squashed migrations: {name: [replaced, ...]}),
+# may_debug (whether DEBUG may be on), local_settings (a file in the tree that the
 # settings should import, if any), connections (whether to tell how the databases are reached).
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
@@ -82,7 +83,7 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
         elif step == "check":
             answer["warnings"] = check(answer["wsgi"])
         elif step == "migrate":
-            answer.update(look_at_migrations(request["databases"], request["may_be_ahead"]))
+            answer.update(look_at_migrations(request))
         answer["done"].append(step)
         if any(answer.get("waiting", {}).values()):
             break  # who puts a step after the migrations wants it to find them applied
@@ -353,16 +354,20 @@ def refuse_a_database_that_is_none(alias: str, engine: str) -> None:
         )
 
 
-def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, Any]:
+def look_at_migrations(request: dict[str, Any]) -> dict[str, Any]:
     """Which migrations wait, database after database, and which files the release has.
 
     Applied ones that the release does not have are refused: its code was never tried with them.
+    Where none waits, a squashed one whose replaced ones are applied is recorded, as ``migrate``
+    does it: their files may be gone in the next release.
     """
     from django.db import connections  # type: ignore[import-not-found]
     from django.db.migrations.executor import MigrationExecutor  # type: ignore[import-not-found]
 
-    waiting, files, unknown = {}, set(), set()
-    for alias in databases:
+    waiting, unknown = {}, set()
+    files: set[str] = set()
+    squashes: dict[str, list[str]] = dict(request.get("squashes", {}))
+    for alias in request["databases"]:
         if alias not in connections:
             raise RefusalError(
                 f"app_databases names {alias!r}; the settings have "
@@ -373,13 +378,15 @@ def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, An
         loader = executor.loader
         for (app, name), migration in loader.disk_migrations.items():
             files.add(f"{app}.{name}")
-            files.update(f"{a}.{n}" for a, n in migration.replaces)  # of a squashed one
+            if migration.replaces:
+                squashes[f"{app}.{name}"] = [f"{a}.{n}" for a, n in migration.replaces]
+        files |= known_by_squashes(files, squashes)
         ahead = sorted(
             f"{app}.{name}"
             for app, name in executor.recorder.applied_migrations()
             if app in loader.migrated_apps and f"{app}.{name}" not in files
         )
-        if ahead and not may_be_ahead:
+        if ahead and not request["may_be_ahead"]:
             raise RefusalError(
                 f"The database {alias!r} is ahead of this revision, which does not have "
                 f"{', '.join(ahead)}. Deploy a revision that has it, or go to a release that has: "
@@ -390,7 +397,29 @@ def look_at_migrations(databases: list[str], may_be_ahead: bool) -> dict[str, An
         unknown.update(ahead)
         plan = executor.migration_plan(loader.graph.leaf_nodes())
         waiting[alias] = [f"{migration.app_label}.{migration.name}" for migration, _ in plan]
-    return {"waiting": waiting, "migrations": sorted(files), "ahead": sorted(unknown)}
+        if not plan and executor.recorder.has_table():
+            executor.check_replacements()
+    return {
+        "waiting": waiting,
+        "migrations": sorted(files),
+        "ahead": sorted(unknown),
+        "squashes": squashes,
+    }
+
+
+def known_by_squashes(files: set[str], squashes: dict[str, list[str]]) -> set[str]:
+    """The migrations without a file that are the same as some that have one.
+
+    A squashed one stands for those that it replaced, of which the rows stay in the database; and
+    for older code, which has the files that it replaced, its own row is nothing new.
+    """
+    same = set()
+    for squashed, replaced in squashes.items():
+        if squashed in files:
+            same.update(replaced)
+        elif files.issuperset(replaced):
+            same.add(squashed)
+    return same
 
 
 def call(command: str, **options: Any) -> str:

@@ -160,6 +160,10 @@ class Database:
             for migration, _ in full
             if f"{migration.app_label}.{migration.name}" in applied
             and f"{migration.app_label}.{migration.name}" not in known
+            # A squashed one is nothing new to code that has all that it replaced.
+            and not (
+                migration.replaces and known.issuperset(f"{a}.{n}" for a, n in migration.replaces)
+            )
         ]
         return list(reversed(mine))
 
@@ -205,13 +209,16 @@ class Database:
 
     def reverse(self, unwanted: set[str]) -> None:
         """Reverse these, and what needs them; app by app, as the migrate command does it."""
+        from django.db.migrations.loader import MigrationLoader  # type: ignore[import-not-found]
+
         for app in sorted({name.split(".")[0] for name in unwanted}):
+            # Anew for each app, and as Django counts: a squashed migration is applied where all
+            # that it replaces are, whether or not it was recorded.
+            applied = MigrationLoader(self.connection).applied_migrations
             left = [
                 name
                 for other, name in self.loader.graph.nodes
-                if other == app
-                and f"{app}.{name}" in self.applied()
-                and f"{app}.{name}" not in unwanted
+                if other == app and (app, name) in applied and f"{app}.{name}" not in unwanted
             ]
             ends = [
                 name

@@ -31,7 +31,9 @@ options:
     type: int
     required: true
   steps:
-    description: What to do, in this order. V(migrate) only looks which migrations wait.
+    description:
+      - What to do, in this order. V(migrate) only looks which migrations wait. Where none does, it
+        records a squashed migration whose replaced ones are applied.
     type: list
     elements: str
     choices: [collectstatic, check, migrate]
@@ -128,6 +130,7 @@ from ansible_collections.greenroom.django.plugins.module_utils._django import (
 from ansible_collections.greenroom.django.plugins.module_utils._environment import without_secrets
 from ansible_collections.greenroom.django.plugins.module_utils._error import GreenroomError
 from ansible_collections.greenroom.django.plugins.module_utils._files import is_inside
+from ansible_collections.greenroom.django.plugins.module_utils._journal import Journal
 from ansible_collections.greenroom.django.plugins.module_utils._local_settings import named_values
 from ansible_collections.greenroom.django.plugins.module_utils._module import run_module
 from ansible_collections.greenroom.django.plugins.module_utils._seal import (
@@ -196,6 +199,7 @@ def start(
         "database": params["database"],
         "hosts": params["hosts"],
         "may_be_ahead": params["may_be_ahead"],
+        "squashes": squashes_of_releases(app) if "migrate" in steps else {},
         "may_debug": params["may_debug"],
         "tree": app.release(number),
         "static_root": os.path.join(app.backstage(number), path),
@@ -238,6 +242,7 @@ def django_prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         manifest.update(wsgi=found["wsgi"], done=done + found["done"])
     if "migrations" in found:  # for the day when another release has to tell what it has more
         manifest.update(migrations=found["migrations"], ahead=found["ahead"])
+        manifest["squashes"] = found["squashes"]
     if params["seal"]:
         manifest["sealed"] = checksums_of_release(app, number)
     with app.open_backstage(number) as backstage:
@@ -251,6 +256,17 @@ def django_prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         without_secrets(warning, secrets) for warning in found.get("warnings", [])
     ]
     return {**result, "warnings": warnings(found, result["warnings_of_check"]), "changed": True}
+
+
+def squashes_of_releases(app: App) -> dict[str, list[str]]:
+    """What the releases on disk know of squashed migrations, each with what it replaced."""
+    found: dict[str, list[str]] = {}
+    for entry in Journal.read(app.journal).on_disk():
+        try:
+            found.update(read_manifest(app, entry["number"]).get("squashes", {}))
+        except GreenroomError:
+            continue  # damaged by hand
+    return found
 
 
 def is_there(app: App, number: int) -> bool:

@@ -229,7 +229,8 @@ def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         else ""
     )
     way = decide(ahead, params["migrations"], number, words)
-    lost = sorted({name for database in found.values() for name in database["missing"]})
+    theirs = set(migrations_of(app, code) or ())  # with those that a squashed one replaced
+    lost = sorted({name for each in found.values() for name in each["missing"]} - theirs)
     if lost and way.reverses:
         raise GreenroomError(
             f"{', '.join(lost)}: applied by a release that is not on disk any more, and only its "

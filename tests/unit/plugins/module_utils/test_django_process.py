@@ -100,6 +100,7 @@ class Release:
         hosts: int = 1,
         may_debug: bool = True,
         local_settings: str = "",
+        squashes: dict[str, list[str]] | None = None,
     ) -> Any:
         manifest = {"directory": ".", "settings_module": "project.settings"}
         request = {
@@ -114,6 +115,7 @@ class Release:
             "hosts": hosts,
             "may_debug": may_debug,
             "local_settings": local_settings,
+            "squashes": squashes or {},
         }
         return start_django(self.app, NUMBER, manifest, request, timeout=60)
 
@@ -148,6 +150,7 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
         "waiting": {"default": ["shop.0001_initial", "shop.0002_more"]},
         "migrations": ["shop.0001_initial", "shop.0002_more"],
         "ahead": [],
+        "squashes": {},
     }
     assert version[0].isdigit()
     (one,) = [warning for warning in warnings if "W001" in warning]  # for deployment alone
@@ -223,6 +226,44 @@ def test_a_database_that_is_ahead_is_refused(release: Release) -> None:
     assert "-e allow_database_ahead=true" in said
     allowed = release.do("migrate", ahead=True)
     assert [allowed["waiting"], allowed["ahead"]] == [{"default": []}, ["shop.0003_later"]]
+
+
+SQUASHED = """
+from django.db import migrations, models
+
+ID = ("id", models.BigAutoField(primary_key=True))
+
+class Migration(migrations.Migration):
+    {replaces}
+    operations = [migrations.CreateModel("Old", [ID]), migrations.CreateModel("New", [ID])]
+"""
+
+
+def test_a_squash_that_is_finished(release: Release) -> None:
+    """As Django's documentation has it: with the old files, then without them and ``replaces``."""
+    database = os.path.join(release.app.shared, "db.sqlite3")
+    old = ["shop.0001_initial", "shop.0002_more"]
+    had(database, *old)
+    squash = "shop.0001_squashed_0002_more"
+    file = "shop/migrations/0001_squashed_0002_more.py"
+    replaces = 'replaces = [("shop", "0001_initial"), ("shop", "0002_more")]'
+    release.write(file, SQUASHED.format(replaces=replaces))
+    first = release.do("migrate")
+    assert [first["waiting"], first["squashes"]] == [{"default": []}, {squash: old}]
+    assert first["migrations"] == [*old[:1], squash, *old[1:]]
+
+    for name in ("0001_initial", "0002_more"):
+        (release.tree / f"shop/migrations/{name}.py").rename(release.tree / f"{name}.kept")
+    release.write(file, SQUASHED.format(replaces=""))
+    second = release.do("migrate", squashes=first["squashes"])
+    assert [second["waiting"], second["ahead"]] == [{"default": []}, []]
+    assert second["migrations"] == first["migrations"]
+    assert second["squashes"] == first["squashes"], "for the day when the first one is pruned"
+
+    (release.tree / file).unlink()  # back to code from before it
+    for name in ("0001_initial", "0002_more"):
+        (release.tree / f"{name}.kept").rename(release.tree / f"shop/migrations/{name}.py")
+    assert release.do("migrate", squashes=first["squashes"])["ahead"] == []
 
 
 NOTHING_TO_COLLECT = {

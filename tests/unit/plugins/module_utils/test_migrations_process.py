@@ -216,6 +216,37 @@ def test_an_app_that_a_router_keeps_out(release: Release) -> None:
     assert release.execute("SELECT name FROM sqlite_master WHERE name = 'shop_act'") == []
 
 
+@with_the_newest
+def test_a_squash_is_neither_ahead_nor_reversed(release: Release) -> None:
+    """Not even one that was not recorded: what was applied after it goes, and no table does."""
+    release.add(f'migrations.AddField("Show", "extra", {NULLABLE})')
+    known = release.do("apply")["applied"]
+    squash = HEAD.format(
+        after=[],
+        operations=f'{INITIAL}, migrations.AddField("Show", "extra", {NULLABLE}), '
+        'migrations.RenameField("Show", "seats", "chairs"), '
+        'migrations.RenameField("Show", "chairs", "seats")',
+    )
+    squash += '    replaces = [("shop", "0001_initial"), ("shop", "0002_next")]\n'
+    release.write("shop/migrations/0001_squashed_0002_next.py", squash)
+    release.names.append("0001_squashed_0002_next")
+    release.write(
+        "shop/migrations/0003_later.py",
+        HEAD.format(
+            after=[("shop", "0001_squashed_0002_next")],
+            operations=f'migrations.AddField("Show", "more", {NULLABLE})',
+        ),
+    )
+    assert release.do("apply")["applied"] == ["shop.0003_later", "shop.0001_squashed_0002_next"]
+    release.execute("DELETE FROM django_migrations WHERE name LIKE '%squashed%'")
+    release.execute("INSERT INTO shop_show (title) VALUES ('Hamlet')")
+    assert [m["name"] for m in release.do("look", known=known)["ahead"]] == ["shop.0003_later"]
+    done = release.do("reverse", reverse={"default": ["shop.0003_later"]})
+    assert done["reversed"] == ["shop.0003_later"]
+    assert release.execute("SELECT title FROM shop_show") == [("Hamlet",)]
+    assert release.do("look", known=known)["ahead"] == []
+
+
 NULLABLE = "models.IntegerField(null=True)"
 FILLED = 'UPDATE shop_show SET extra = 7 WHERE title = "Hamlet"'
 
