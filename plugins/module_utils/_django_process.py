@@ -25,6 +25,38 @@ from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+# What follows manage.py where a person does the step. Many apps look at it, to stay off a database
+# that may have no tables yet.
+ARGUMENTS = {
+    "collectstatic": ["collectstatic", "--noinput"],
+    "check": ["check", "--deploy"],
+    "migrate": ["migrate", "--noinput"],
+}
+
+
+class Arguments(list):  # type: ignore[type-arg]
+    """The sys.argv of a step, which knows whether the settings or an app have looked at it."""
+
+    def __init__(self, step: str) -> None:
+        super().__init__(["manage.py", *ARGUMENTS[step]])
+        self.looked_at = False
+
+    def __contains__(self, value: object) -> bool:
+        self.looked_at = True
+        return super().__contains__(value)
+
+    def __getitem__(self, index: Any) -> Any:
+        self.looked_at = True
+        return super().__getitem__(index)
+
+    def __iter__(self) -> Any:
+        self.looked_at = True
+        return super().__iter__()
+
+    def __len__(self) -> int:
+        self.looked_at = True
+        return super().__len__()
+
 
 class RefusalError(Exception):
     """What stops a deploy, in a sentence that the user can act on."""
@@ -33,7 +65,7 @@ class RefusalError(Exception):
 def main() -> None:
     """Do what is asked for, and answer."""
     request = json.loads(sys.argv[1])
-    sys.path.insert(0, os.getcwd())  # as manage.py has it
+    sys.path[0] = os.getcwd()  # as manage.py has it
     from django.conf import settings  # type: ignore[import-not-found]
 
     try:
@@ -46,8 +78,12 @@ def main() -> None:
 def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
     """Do the steps that were asked for, in their order; what was found and done, as a dict.
 
-    Where migrations wait, ``migrate`` is the last that is done.
+    Where migrations wait, ``migrate`` is the last that is done. So is the first step, where the
+    settings or an app looked at sys.argv: what they made of it is for that step alone.
     """
+    # Who asks only where the databases are is about to migrate or to take a snapshot.
+    arguments = Arguments(request["steps"][0] if request["steps"] else "migrate")
+    sys.argv = arguments
     import django  # type: ignore[import-not-found]
 
     django.setup()
@@ -77,6 +113,11 @@ def rehearse(settings: Any, request: dict[str, Any]) -> dict[str, Any]:
         answer["unread"] = unread(request["tree"], request["local_settings"])
     answer["done"] = []
     for step in request["steps"]:
+        if answer["done"]:
+            if arguments.looked_at:
+                break
+            arguments = Arguments(step)
+            sys.argv = arguments
         if step == "collectstatic":
             answer["collected"] = collect(settings, static_root, request, homes)
             answer["unlisted"] = unlisted(static_root) if answer["collected"] is not None else []

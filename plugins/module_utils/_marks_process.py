@@ -28,7 +28,7 @@ class RefusalError(Exception):
 def main() -> None:
     """Do what is asked for, and answer."""
     request = json.loads(sys.argv[1])
-    sys.path.insert(0, os.getcwd())  # as manage.py has it
+    sys.path[0], sys.argv = os.getcwd(), ["manage.py", "shell"]  # as manage.py does
     try:
         answer = act(request)
     except RefusalError as refusal:

@@ -15,6 +15,8 @@ description:
   - Refuses a database that is ahead of the release, which is one that had migrations applied whose
     files the release does not have.
   - Where some wait, the steps that come after V(migrate) are left, for a second call to do.
+  - Each step has the C(sys.argv) that C(manage.py) would have. Where the settings or an app look at
+    it, each step has a Django start of its own.
   - A second call for the same release does only the steps that are still to be done.
   - Refuses a SQLite database inside the release's tree or virtualenv, since it would not outlive
     the release; a C(STATIC_ROOT) that holds anything but static files, since it becomes public;
@@ -221,6 +223,18 @@ def start(
     return {**found, **({"unpublished": gone} if gone else {})}
 
 
+def start_all(
+    app: App, number: int, manifest: dict[str, Any], steps: list[str], params: dict[str, Any]
+) -> dict[str, Any]:
+    """Do the steps up to migrations that wait, in as many Django starts as it takes."""
+    found: dict[str, Any] = {}
+    done: list[str] = []
+    while len(done) < len(steps) and not any(found.get("waiting", {}).values()):
+        found.update(start(app, number, manifest, steps[len(done) :], params))
+        done += found["done"]
+    return {**found, "done": done}
+
+
 def django_prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     """Do the steps that a release still needs; the result of the module. Raises GreenroomError."""
     app, number = App(params["app"]), params["release"]
@@ -238,7 +252,7 @@ def django_prepare(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         if "collectstatic" in done:
             found["unpublished"] = publish(app, number, "public", seal=True)  # a build's until now
     if steps:
-        found.update(start(app, number, manifest, steps, params))
+        found.update(start_all(app, number, manifest, steps, params))
         manifest.update(wsgi=found["wsgi"], done=done + found["done"])
     if "migrations" in found:  # for the day when another release has to tell what it has more
         manifest.update(migrations=found["migrations"], ahead=found["ahead"])

@@ -126,7 +126,8 @@ def database(app: App, serving: int | None, databases: list[str]) -> str:
         found = run_migrations(app, serving, "look", databases, timeout=60)
     except GreenroomError as error:
         return f"the database cannot be looked at: {str(error).strip().splitlines()[-1]}"
-    missing = [name for each in found.values() for name in each["missing"]]
+    theirs = set(migrations_of(app, serving) or ())  # with those that a squashed one replaced
+    missing = [n for each in found.values() for n in each["missing"] if n not in theirs]
     waiting = [name for each in found.values() for name in names(each["waiting"])]
     said = []
     if missing:

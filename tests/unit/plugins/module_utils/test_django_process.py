@@ -168,6 +168,38 @@ def test_all_steps_in_one_start_and_nothing_twice(release: Release) -> None:
     assert "warnings" not in later
 
 
+GUARDED = """
+import sys
+from pathlib import Path
+from django.apps import AppConfig
+
+class Config(AppConfig):
+    name = "shop"
+
+    def ready(self):
+        with open("argv", "a") as file:
+            file.write(" ".join(list(sys.argv)) + "\\n")
+        if len(sys.argv) < 2 or sys.argv[1] not in ("collectstatic", "check", "migrate"):
+            raise RuntimeError("there is no table yet")
+"""
+
+
+def test_an_app_that_looks_at_what_manage_py_is_to_do(release: Release) -> None:
+    """It gets what it would get from manage.py, and each step a start of its own."""
+    release.write("shop/apps.py", GUARDED)
+    release.write("project/settings.py", SETTINGS.replace('"shop"]', '"shop.apps.Config"]'))
+    every = ["collectstatic", "check", "migrate"]
+    for number, step in enumerate(every):
+        assert release.do(*every[number:])["done"] == [step]
+    release.do()
+    assert (release.tree / "argv").read_text().splitlines() == [
+        "manage.py collectstatic --noinput",
+        "manage.py check --deploy",
+        "manage.py migrate --noinput",
+        "manage.py migrate --noinput",
+    ]
+
+
 def test_each_database_has_its_own_that_wait(release: Release) -> None:
     other = os.path.join(release.app.shared, "archive.sqlite3")
     release.write(

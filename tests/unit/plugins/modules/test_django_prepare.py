@@ -13,6 +13,22 @@ from ansible_collections.greenroom.django.plugins.modules import django_prepare
 
 from tests.unit.conftest import defaults_of
 
+
+def test_steps_that_take_a_start_each(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where an app looks at sys.argv; and none after migrations that wait."""
+    asked: list[list[str]] = []
+
+    def start(*arguments: Any) -> dict[str, Any]:
+        asked.append(arguments[3])
+        waiting = {"waiting": {"default": ["shop.0001"]}} if arguments[3][0] == "migrate" else {}
+        return {"done": arguments[3][:1], arguments[3][0]: True, **waiting}
+
+    monkeypatch.setattr(manage, "start", start)
+    found = manage.start_all(app, 7, {}, ["collectstatic", "migrate", "check"], {})
+    assert asked == [["collectstatic", "migrate", "check"], ["migrate", "check"]]
+    assert [found["done"], found["collectstatic"]] == [["collectstatic", "migrate"], True]
+
+
 MANIFEST = {"number": 7, "settings_module": "shop.settings", "directory": ".", "wsgi": ""}
 
 
@@ -111,8 +127,11 @@ class Django:
         assert writable == ([request["static_root"]] if "collectstatic" in request["steps"] else [])
         steps = request["steps"]
         done = steps[: steps.index("migrate") + 1] if self.waits and "migrate" in steps else steps
-        keys = {"migrate": "waiting", "collectstatic": "collected"}
-        found = {"done": done, **{keys[step]: f"did {step}" for step in done if step in keys}}
+        found = {"done": done}
+        if "collectstatic" in done:
+            found["collected"] = "did collectstatic"
+        if "migrate" in done:
+            found["waiting"] = {"default": ["shop.0001"] if self.waits else []}
         if "check" in done:
             found["warnings"] = ["(shop.W1) a draught near s3cret!"]
         return {"static_root": None, "wsgi": "shop.wsgi:application", "django": "5.2", **found}
