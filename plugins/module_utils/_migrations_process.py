@@ -378,7 +378,7 @@ class Judge:
 
     def is_of_this_database(self, operation: Any) -> bool:
         """Whether the routers let an operation touch this database; Django asks them likewise."""
-        from django.db import router  # type: ignore[import-not-found]
+        from django.db import router
 
         alias, label = self.connection.alias, self.app_label
         name = getattr(operation, "model_name", None) or getattr(operation, "name", None)

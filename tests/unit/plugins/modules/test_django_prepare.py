@@ -23,8 +23,8 @@ def test_steps_that_take_a_start_each(app: App, monkeypatch: pytest.MonkeyPatch)
         waiting = {"waiting": {"default": ["shop.0001"]}} if arguments[3][0] == "migrate" else {}
         return {"done": arguments[3][:1], arguments[3][0]: True, **waiting}
 
-    monkeypatch.setattr(manage, "start", start)
-    found = manage.start_all(app, 7, {}, ["collectstatic", "migrate", "check"], {})
+    monkeypatch.setattr(django_prepare, "start", start)
+    found = django_prepare.start_all(app, 7, {}, ["collectstatic", "migrate", "check"], {})
     assert asked == [["collectstatic", "migrate", "check"], ["migrate", "check"]]
     assert [found["done"], found["collectstatic"]] == [["collectstatic", "migrate"], True]
 
