@@ -225,7 +225,7 @@ def check_crash_at_import(
         run = host.playbook("deploy.yml", check=False)
     assert run.returncode != 0
     assert "RuntimeError: Stage fright" in run.stdout
-    assert 'failed at "In the green room' in " ".join(run.stdout.split())
+    assert 'failed at "Start in the green room' in " ".join(run.stdout.split())
     assert f"Release {now} is current, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     alone(host, now)

@@ -196,7 +196,7 @@ def test_a_crash_at_import_never_serves(
     playbill.set_branch("staging", before)
     assert run.returncode != 0
     assert said in run.stdout
-    assert 'failed at "In the green room' in " ".join(run.stdout.split())
+    assert 'failed at "Start in the green room' in " ".join(run.stdout.split())
     assert f"Release {now} is current, as before." in run.stdout.replace("\n        ", " ")
     assert load.failures == 0, str(load)
     wait_until_alone(apache, now)
