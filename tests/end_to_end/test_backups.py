@@ -187,7 +187,7 @@ def test_a_snapshot_comes_back(project: Project) -> None:
     # The swap, and nothing else of the run, is what visitors noticed.
     assert visitor.counts.keys() == {200, 503}
     assert visitor.statuses[0] == visitor.statuses[-1] == 200
-    seconds = float(re.findall(r"in maintenance for ([\d.]+) seconds", run.output)[0])
+    seconds = float(re.findall(r"Maintenance mode was on for ([\d.]+) seconds", run.output)[0])
     assert visitor.counts[503] <= seconds / 0.02
     assert project.host.shell(f"stat -c '%a %U:%G' {HOME}/shared/db.sqlite3") == project.host.shell(
         f"stat -c '%a %U:%G' {before}"

@@ -150,7 +150,7 @@ def test_the_smaller_part_cannot_get_a_release_of_its_own(fleet: Fleet) -> None:
     before = fleet.releases()
     run = fleet.run("deploy.yml", "-l", fleet.webs[0].container, "-e", "rev=v6", check=False)
     assert run.returncode != 0
-    assert "Leave out the smaller part of the hosts" in one_line(run)
+    assert "Exclude the minority of the hosts" in one_line(run)
     assert (fleet.releases(), fleet.out(), fleet.locked()) == (before, set(), [])
 
 
