@@ -249,7 +249,11 @@ def test_staging_of_two_minds(story: Story) -> None:
     [
         ("staging", ["promote.yml"], "This works on both environments, and the inventory has no "),
         ("both", ["promote.yml", "-e", "rev=v1"], "rev is 'v1', and promote.yml takes none;"),
-        ("both", ["promote.yml", "-e", "gate=ajar"], "gate is 'ajar'; it should be open, or not"),
+        (
+            "both",
+            ["promote.yml", "-e", "allow_untested=perhaps"],
+            "allow_untested is 'perhaps'; it should be yes or no.",
+        ),
         ("both", ["deploy.yml"], "The inventory has hosts in both groups, staging and live."),
         ("live", ["functional_tests.yml"], "so they run on staging; this is live."),
         (

@@ -124,7 +124,7 @@ def restoring(
     name = site.host.shell(f"ls --sort=time {HOME}/backups | head -1").strip()
     arguments = ["-e", f"snapshot={name}"]
     if playbook == "rollback.yml":
-        arguments += ["-e", "database=restore"]
+        arguments += ["-e", "restore_database=true"]
     with site.audience.excuses("read", "write"):
         with site.stopped(playbook, moment, task, *arguments) as running:
             if moment == "before":
