@@ -78,7 +78,7 @@ def _step(
     name = act.__module__.rpartition(".")[2]
     number = params.get("release") or params.get("number")
     lock = Lock(App(params["app"]).lock)
-    return lock.step(os.environ.get(MARK, ""), f"{name} of release {number}" if number else name)
+    return lock.step(os.environ.get(MARK, ""), f"{name}, release {number}" if number else name)
 
 
 def _variables_of_release(params: dict[str, Any]) -> dict[str, str]:

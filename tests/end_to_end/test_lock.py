@@ -142,7 +142,7 @@ def test_a_migration_that_a_killed_controller_left_working(host: Host, playbill:
     refused = host.playbook("deploy.yml", check=False)
     assert re.search(
         r"The last run, of \S+, is over or out of reach, but it still works on the host: "
-        r"migrations of release \d+, since \d min \([\d:]+ UTC\)\. Try again when that has "
+        r"migrate, release \d+, since \d min \([\d:]+ UTC\)\. Try again when that has "
         r"ended, or have it waited for: -e wait=600\. Its processes: .*python.* \(\d+\).* "
         r"If they never end: kill -9 \d+",
         one_line(refused),

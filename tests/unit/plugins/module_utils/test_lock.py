@@ -125,7 +125,7 @@ def test_a_step_by_itself_keeps_out_of_a_run(lock: Lock) -> None:
 
 def working(lock: Lock, token: str, done: Any) -> None:
     """Be a step, with a child that has a child that goes on when both are killed."""
-    with lock.step(token, "manage of release 43"):
+    with lock.step(token, "django_prepare, release 43"):
         script = f"sleep 60 & echo $! > {done}; wait"
         command.run(["/bin/sh", "-c", script])
 
@@ -159,12 +159,12 @@ def test_what_a_killed_step_left_working_keeps_the_next_run_out(lock: Lock, left
         message = str(refused.value)
         assert message.startswith(
             "The last run, of ada@laptop, is over or out of reach, but it still works on the host: "
-            "manage of release 43, since 0 min ("
+            "django_prepare, release 43, since 0 min ("
         )
         assert re.search(
             rf"Its processes: .*sleep \({left}\)\. If they never end: kill -9 ", message
         )
-        assert refused.value.details["working"]["step"] == "manage of release 43"  # type: ignore[index]
+        assert refused.value.details["working"]["step"] == "django_prepare, release 43"  # type: ignore[index]
     for number in message.rpartition("kill -9 ")[2].split():
         os.kill(int(number), signal.SIGKILL)
     for _ in range(100):
@@ -191,7 +191,7 @@ def test_the_next_step_of_the_same_run_waits(lock: Lock, monkeypatch: pytest.Mon
     monkeypatch.setattr(_lock, "PATIENCE", 0.2)
     with pytest.raises(GreenroomError, match="still works"), lock.step("a", "abandon"):
         raise AssertionError("it worked")
-    assert "manage of release 43" in Path(lock.step_path).read_text()
+    assert "django_prepare, release 43" in Path(lock.step_path).read_text()
 
 
 def test_what_a_step_leaves_behind_on_purpose_keeps_nobody_out(lock: Lock) -> None:

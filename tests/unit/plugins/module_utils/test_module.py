@@ -114,7 +114,7 @@ def test_what_a_step_is_called(lock: Lock, capsys: pytest.CaptureFixture[str]) -
     for more in ({}, {"release": 43}, {"number": 44}):
         run(capsys, act, params=more)
     own = "test_module"
-    assert [step["step"] for step in found] == [own, f"{own} of release 43", f"{own} of release 44"]
+    assert [step["step"] for step in found] == [own, f"{own}, release 43", f"{own}, release 44"]
     assert {step["by"] for step in found} == {"ada@laptop"}
     assert Path(lock.step_path).read_text() == ""
 
