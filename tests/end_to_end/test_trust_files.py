@@ -169,7 +169,7 @@ for _ in range(3000):
     time.sleep(0.01)
 """
 WAITS = """
-if "collectstatic" in sys.argv[-1]:
+if "collectstatic" in sys.argv:
     (BASE_DIR / "media" / "go").touch()
     for _ in range(300):
         if (BASE_DIR / ".greenroom" / "public").is_symlink():
@@ -189,8 +189,9 @@ def test_a_folder_exchanged_by_a_build_while_files_are_collected(project: Projec
 # The app answers for itself, and its settings are where its code begins.
 ANSWERS = """
 import json, sys
-if len(sys.argv) == 2 and sys.argv[1].startswith("{{"):
-    request = json.loads(sys.argv[1])
+words = open("/proc/self/cmdline").read().split("\\0")  # sys.argv is that of manage.py
+if words[-2].startswith("{{"):
+    request = json.loads(words[-2])
     answer = {{"static_root": {root}, "collected": "", "wsgi": "config.wsgi:application"}}
     answer |= {{"django": "5.2", "done": request["steps"], "waiting": {{}}, "warnings": []}}
     print("\\n" + request["token"] + json.dumps(answer))
@@ -234,10 +235,11 @@ def test_a_link_in_the_static_files_is_not_shown(project: Project) -> None:
     project.push()
     run = project.deploy()
     replaced(project, before)
-    assert "Not published, since no web server follows a link in the static files" in words(run)
+    _, found, links = words(run).partition("Not published, since no web server follows a link")
+    assert found
     for name, status in (("shadow", 404), ("same", 404), ("kept", 200)):
         assert project.host.get(f"/static/{name}").status == status
-        assert (f"'{name}'" in words(run)) == (status == 404)
+        assert (f"'{name}'" in links) == (status == 404)
 
 
 # -- a build, in the release -----------------------------------------------------------------------
