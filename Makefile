@@ -28,7 +28,7 @@ secrets: ## a vault of fresh secrets, where there is none yet; environment=live 
 # Three on two cores: a worker waits for its hosts a good part of the time.
 pytest = tools/engine $(venv)/pytest --verbose --durations=30 --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
-test: dev ## the core, in half an hour: lint, unit tests, and every promise on hosts that are really deployed to
+test: dev ## the core, in forty minutes: lint, unit tests, and every promise on hosts that are really deployed to
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-playbooks oldest lint-code
 	@$(pytest) tests/end_to_end tests/unit -m "not extended"
 
