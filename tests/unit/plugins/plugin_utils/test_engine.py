@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,24 @@ def test_the_engine_imports_the_standard_library_alone() -> None:
     imported = {line for line in text.splitlines() if line.startswith(("import ", "from "))}
     named = {line.split()[1].partition(".")[0] for line in imported}
     assert named - {"ansible_collections", "__future__"} <= sys.stdlib_module_names
+
+
+#: options that are called like a secret and are none: the name of an environment, and the run's own
+#: word, which GREENROOM_RUN has in every command
+NO_SECRETS = {
+    ("find_snapshot", "environment"),
+    ("load_snapshot", "environment"),
+    ("lock", "token"),
+}
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if hasattr(module(name), "main")])
+def test_what_is_called_like_a_secret_is_one(name: str) -> None:
+    """Else its value goes with the command, for everybody on the host to see."""
+    called = re.compile("token|password|secret|environment|content|key|credential")
+    options = [option for option in _engine.documentation(name)["options"] if called.search(option)]
+    secret = {option for option in options if (name, option) not in NO_SECRETS}
+    assert secret == set(_engine.secret_options(name))
 
 
 @pytest.mark.parametrize("name", [name for name in MODULES if hasattr(module(name), "main")])
