@@ -566,7 +566,7 @@ def test_a_name_that_the_host_uses_for_something_else(
     serving: Host, unchanged: Callable[[], Any], tmp_path: Path
 ) -> None:
     own = json.loads(serving._inventories[0].read_text())["staging"]["hosts"][serving.container]
-    own["web_server_user"] = "nginx"  # the controller refuses an app that is called like its own
+    own["web_server_user"] = "nobody"  # the controller refuses an app that is called like its own
     path = inventory(tmp_path / "staging", {name: {**own, "app_name": name} for name in RESERVED})
     with unchanged():
         found = messages(ansible_playbook(path, "site.yml", check=False, env=AS_JSON))
