@@ -189,7 +189,7 @@ def undo(app: App, entry: Entry, timeout: float = TIMEOUT) -> str:
     if not record or record.get("undone") or record.get("stuck"):
         return ""
     number, unwanted = entry["number"], record["waiting"]
-    found = run_migrations(app, number, "look", list(unwanted), timeout, known=[])
+    found = run_migrations(app, number, "plan", list(unwanted), timeout, known=[])
     mine = {
         alias: [m for m in found[alias]["ahead"] if m["name"] in unwanted[alias]] for alias in found
     }

@@ -4,14 +4,14 @@
 # Python, which runs it as the app's user, in the folder of manage.py. A release can tell, apply and
 # reverse only the migrations whose files it has.
 #
-# Request (argv[1], JSON): steps (what to do, one of look, apply, reverse, go_to), databases, token,
+# Request (argv[1], JSON): steps (what to do, one of plan, apply, reverse, to), databases, token,
 # and further:
 #   known     for look: [migration, ...], the files of another release, or null. What is applied and
 #             not among them is told in full, as what a way back to that release has to undo.
 #   sql       for look: whether to tell the SQL too
 #   linter    for look: the folder that django-migration-linter is in, or nothing
 #   reverse   for reverse: {database: [migration, ...]}, which shall not be applied any more
-#   target    for go_to: the migration, as app.0007 or app.zero
+#   target    for to: the migration, as app.0007 or app.zero
 # A migration is named app.0007_name.
 # Answer: a line on standard output, the token followed by JSON. Anything else is what the app
 # printed. Python 3.8 and Django 3.2 are the oldest that it is written for.
@@ -70,8 +70,8 @@ def act(request: dict[str, Any]) -> dict[str, Any]:
             )
         connection = connections[alias]
         database = Database(connection, kinds.get(connection.vendor, {}))
-        if "look" in request["steps"]:
-            answer["databases"][alias] = database.look(request)
+        if "plan" in request["steps"]:
+            answer["databases"][alias] = database.plan(request)
             continue
         before = database.applied()
         failure = None
@@ -137,7 +137,7 @@ class Database:
             names.update(f"{a}.{n}" for a, n in migration.replaces)
         return sorted(names)
 
-    def look(self, request: dict[str, Any]) -> dict[str, Any]:
+    def plan(self, request: dict[str, Any]) -> dict[str, Any]:
         """What is applied, what waits, and what is there that another release would not know."""
         applied, files = self.applied(), self.files()
         plan = self.executor.migration_plan(self.loader.graph.leaf_nodes())

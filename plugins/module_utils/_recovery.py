@@ -188,7 +188,7 @@ def apply_again(app: App, current: int, reversal: Reversal) -> str:
     again: list[str] = []
     databases = list(reversal.applied)
     for number in dict.fromkeys([current, reversal.release]):
-        found = run_migrations(app, number, "look", databases, TIMEOUT)
+        found = run_migrations(app, number, "plan", databases, TIMEOUT)
         if all(set(reversal.applied[alias]) <= set(found[alias]["applied"]) for alias in databases):
             break
         done = run_migrations(app, number, "apply", databases, TIMEOUT)

@@ -160,9 +160,6 @@ from ansible_collections.greenroom.django.plugins.module_utils._recovery import 
 # Where site.yml puts it, for any Python.
 LINTER = "/opt/greenroom/lib/python3*/site-packages"
 
-# The steps of Django's process, by those of this module.
-PROCESS_STEPS = {"plan": "look", "apply": "apply", "reverse": "reverse", "to": "go_to"}
-
 
 def breaking(found: Databases) -> list[str]:
     """What the linter said of the migrations that wait, a line each."""
@@ -230,7 +227,7 @@ def attempt(app: App, params: dict[str, Any]) -> tuple[Databases, str]:
         done = run_migrations(
             app,
             params["release"],
-            PROCESS_STEPS[params["step"]],
+            params["step"],
             params["databases"],
             params["timeout"],
             reverse=params["reverse"],
@@ -287,7 +284,7 @@ def migrate(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     found = run_migrations(
         app,
         number,
-        PROCESS_STEPS["plan"],
+        "plan",
         params["databases"],
         params["timeout"],
         sql=params["sql"],

@@ -220,7 +220,7 @@ def plan_rollback(params: dict[str, Any], _check_mode: bool) -> dict[str, Any]:
         )
     if set(migrations_of(app, code) or ()) <= set(known):
         return nothing  # no Django start for the most common case
-    found = run_migrations(app, code, "look", params["databases"], params["timeout"], known=known)
+    found = run_migrations(app, code, "plan", params["databases"], params["timeout"], known=known)
     ahead = {alias: database["ahead"] for alias, database in found.items()}
     before = snapshot_before(app, journal, number)
     words = (

@@ -123,7 +123,7 @@ def database(app: App, serving: int | None, databases: list[str]) -> str:
     if serving is None or migrations_of(app, serving) is None:
         return ""
     try:
-        found = run_migrations(app, serving, "look", databases, timeout=60)
+        found = run_migrations(app, serving, "plan", databases, timeout=60)
     except GreenroomError as error:
         return f"the database cannot be looked at: {str(error).strip().splitlines()[-1]}"
     theirs = set(migrations_of(app, serving) or ())  # with those that a squashed one replaced

@@ -161,7 +161,7 @@ class Django:
         self, _app: App, number: int, step: str, databases: list[str], _timeout: float, **more: Any
     ) -> dict[str, Any]:
         mine = self.code[number]
-        if step == "look":
+        if step == "plan":
             ahead = [m for m in reversed(mine) if m["name"] in self.applied]
             return {alias: {"applied": self.applied, "ahead": ahead} for alias in databases}
         before = list(self.applied)

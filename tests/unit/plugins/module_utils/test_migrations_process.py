@@ -107,7 +107,7 @@ FIRST = ["contenttypes.0001_initial", "contenttypes.0002_remove_content_type_nam
 
 def test_what_waits_is_applied_and_reversed(release: Release) -> None:
     added = release.add('migrations.AddField("Show", "stage", models.IntegerField(null=True))')
-    found = release.do("look")
+    found = release.do("plan")
     assert [found["applied"], found["missing"], found["ahead"]] == [[], [], []]
     waiting = {migration["name"]: migration for migration in found["waiting"]}
     assert set(waiting) == {*FIRST, "shop.0001_initial", added}
@@ -133,9 +133,9 @@ def test_what_waits_is_applied_and_reversed(release: Release) -> None:
 
     back = release.do("reverse", reverse={"default": [added]})
     assert [back["applied"], back["reversed"]] == [[], [added]]
-    back = release.do("go_to", target="shop.zero")
+    back = release.do("to", target="shop.zero")
     assert back["reversed"] == ["shop.0001_initial"]
-    assert [m["name"] for m in release.do("look")["waiting"]] == ["shop.0001_initial", added]
+    assert [m["name"] for m in release.do("plan")["waiting"]] == ["shop.0001_initial", added]
 
 
 @with_the_newest
@@ -147,7 +147,7 @@ def test_a_database_that_is_ahead_of_the_code(release: Release) -> None:
     release.execute(
         "INSERT INTO django_migrations (app, name, applied) VALUES ('gone', '0001_old', 'x')"
     )
-    assert release.do("look")["missing"] == ["shop.0009_later"], "an app that was left is no news"
+    assert release.do("plan")["missing"] == ["shop.0009_later"], "an app that was left is no news"
 
 
 @with_the_newest
@@ -157,7 +157,7 @@ def test_one_that_fails_says_what_was_done_before_it(release: Release) -> None:
     done = release.do("apply")
     assert done["failure"] == "ValueError: half-way"
     assert set(done["applied"]) == {*FIRST, "shop.0001_initial", good}
-    assert [m["name"] for m in release.do("look")["waiting"]] == ["shop.0003_next"]
+    assert [m["name"] for m in release.do("plan")["waiting"]] == ["shop.0003_next"]
 
 
 ROUTER = """
@@ -174,7 +174,7 @@ def test_what_raises_when_it_is_judged_is_unknown(release: Release) -> None:
     string = release.add('migrations.AlterField("Show", "a", models.CharField(max_length=3))')
     release.write("shop/__init__.py", ODD)
     odd = release.add('__import__("shop").Odd()')
-    waiting = {m["name"]: m["operations"] for m in release.do("look")["waiting"]}
+    waiting = {m["name"]: m["operations"] for m in release.do("plan")["waiting"]}
     (one,) = waiting[string]
     assert [one["livable"], one["drops"]] == [False, []], "from NULL to NOT NULL"
     assert waiting[odd] == [
@@ -210,7 +210,7 @@ def test_an_app_that_a_router_keeps_out(release: Release) -> None:
         "project/settings.py", settings + 'DATABASE_ROUTERS = ["project.routers.Router"]\n'
     )
     release.do("apply")
-    (found,) = release.do("look", known=known)["ahead"]
+    (found,) = release.do("plan", known=known)["ahead"]
     assert found["name"] == added
     assert [(o["livable"], o["drops"]) for o in found["operations"]] == [(True, [])] * 3
     assert release.execute("SELECT name FROM sqlite_master WHERE name = 'shop_act'") == []
@@ -240,11 +240,11 @@ def test_a_squash_is_neither_ahead_nor_reversed(release: Release) -> None:
     assert release.do("apply")["applied"] == ["shop.0003_later", "shop.0001_squashed_0002_next"]
     release.execute("DELETE FROM django_migrations WHERE name LIKE '%squashed%'")
     release.execute("INSERT INTO shop_show (title) VALUES ('Hamlet')")
-    assert [m["name"] for m in release.do("look", known=known)["ahead"]] == ["shop.0003_later"]
+    assert [m["name"] for m in release.do("plan", known=known)["ahead"]] == ["shop.0003_later"]
     done = release.do("reverse", reverse={"default": ["shop.0003_later"]})
     assert done["reversed"] == ["shop.0003_later"]
     assert release.execute("SELECT title FROM shop_show") == [("Hamlet",)]
-    assert release.do("look", known=known)["ahead"] == []
+    assert release.do("plan", known=known)["ahead"] == []
 
 
 NULLABLE = "models.IntegerField(null=True)"
@@ -430,7 +430,7 @@ class Judged:
         for label, (_, sql, *_) in zip(labels, CASES):
             if sql:
                 release.execute(of(label, sql))
-        ahead = release.do("look", known=known)["ahead"]
+        ahead = release.do("plan", known=known)["ahead"]
         assert len(ahead) == len(CASES)
         self.ahead = {migration["name"]: migration["operations"] for migration in ahead}
         back = [f"{label}.0002_next" for label, case in zip(labels, CASES) if case[3]]

@@ -71,7 +71,7 @@ class Django:
 
     def run(self, _app: App, _number: int, step: str, *_: Any) -> dict[str, Any]:
         self.asked.append(step)
-        if step == "look":
+        if step == "plan":
             return {alias: {"applied": names} for alias, names in self.applied.items()}
         new = {alias: self.has[alias][len(names) :] for alias, names in self.applied.items()}
         if not self.failure:
@@ -104,7 +104,7 @@ def test_a_rollback_that_died_before_the_handover_is_undone(
     monkeypatch.setattr(_recovery, "run_migrations", django.run)
     journal = stage(app, 7, REVERSED)
     assert end(app, journal, Service(7)) == "Applied again for release 7: shop.2."
-    assert django.asked == ["look", "apply"]
+    assert django.asked == ["plan", "apply"]
     assert not is_on(app)
     assert Journal.read(app.journal).pending is None
     assert end(app, journal, Service(7)) == ""
@@ -117,7 +117,7 @@ def test_each_database_has_its_own_state(app: App, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(_recovery, "run_migrations", django.run)
     journal = stage(app, 7, PendingChange(6, reversal=Reversal(7, state)))
     assert end(app, journal, Service(7)) == ""
-    assert django.asked == ["look"]
+    assert django.asked == ["plan"]
 
 
 @pytest.mark.parametrize("change", [REVERSED, PendingChange(6, True, restore=SWAP)])

@@ -69,7 +69,7 @@ def test_the_same_migrations_cost_no_django_start(asked: list[Any], app: App) ->
 
 def test_what_stays_and_what_goes(asked: list[Any]) -> None:
     way = find(42, 44)
-    assert asked == [(44, "look", ["shop.1"])]
+    assert asked == [(44, "plan", ["shop.1"])]
     assert [way["step"], way["reverse"], way["keep"], way["before_handover"]] == [
         "reverse",
         {"default": ["shop.3"]},
