@@ -42,3 +42,19 @@ options:
     elements: str
     default: [default]
 """
+
+    HEALTH = r"""
+options:
+  host:
+    description: The site's own name, for the Host header.
+    type: str
+    required: true
+  path:
+    description: The path of the health page.
+    type: str
+    default: /
+  status:
+    description: The HTTP status that a healthy release answers.
+    type: int
+    default: 200
+"""

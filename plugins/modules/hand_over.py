@@ -15,38 +15,26 @@ description:
     server finds the release's socket and static files below C(current) at every request, so new
     requests reach the new release from that moment on, with no reload.
   - Ends a maintenance that a rollback began, since it could serve only from now on.
-  - Then asks for the health page through the web server. Where that fails, the release before is
-    put back on stage at once, and the module fails.
-  - The release that leaves goes on running. M(greenroom.django.record) lets it finish.
+  - Then requests the health page through the web server. A redirect of every visitor to https is as
+    good as O(status). If the request fails, the previous release becomes current again at once, and
+    the module fails.
+  - The previous release keeps running. M(greenroom.django.record) drains and stops it.
 version_added: 0.1.0
 author:
   - The Greenroom authors (@greenroom)
 extends_documentation_fragment:
   - greenroom.django.step
   - greenroom.django.step.service_manager
+  - greenroom.django.step.health
 options:
   release:
     description: The number of the release. It must have proved itself.
     type: int
     required: true
-  host:
-    description: The site's own name, for the Host header.
-    type: str
-    required: true
   port:
     description: The port that the web server listens on.
     type: int
     default: 80
-  path:
-    description: The path to ask for through the web server.
-    type: str
-    default: /
-  status:
-    description:
-      - The HTTP status that it should answer. Where the site redirects every visitor to https, that
-        redirect is as good.
-    type: int
-    default: 200
 attributes:
   check_mode:
     support: full

@@ -22,23 +22,12 @@ author:
 extends_documentation_fragment:
   - greenroom.django.step
   - greenroom.django.step.service_manager
+  - greenroom.django.step.health
 options:
   release:
     description: The number of the release.
     type: int
     required: true
-  host:
-    description: The site's own name, for the Host header.
-    type: str
-    required: true
-  path:
-    description: The path of the health page.
-    type: str
-    default: /
-  status:
-    description: The HTTP status that a healthy release answers.
-    type: int
-    default: 200
   timeout:
     description: How long the release may take until it answers, in seconds.
     type: int

@@ -17,19 +17,7 @@ extends_documentation_fragment:
   - greenroom.django.step
   - greenroom.django.step.service_manager
   - greenroom.django.step.databases
-options:
-  host:
-    description: The site's own name, for the Host header.
-    type: str
-    required: true
-  path:
-    description: The path of the health page.
-    type: str
-    default: /
-  status:
-    description: The HTTP status that a healthy release answers.
-    type: int
-    default: 200
+  - greenroom.django.step.health
 attributes:
   check_mode:
     support: full
