@@ -20,7 +20,7 @@ from tests.end_to_end.releases import HOME, journal, wait_until_up
 pytestmark = pytest.mark.story
 
 REPOSITORY = f"{HOME}/push/playbill.git"
-OLDER = "is older than what serves"
+OLDER = "is older than the current release"
 KEY = "ssh-ed25519 AAAA ada@laptop"
 
 
@@ -211,7 +211,7 @@ def test_a_deploy_ends_well_though_nobody_listens_any_more(pushes: Pushes) -> No
         if pushes.branch() == tip:
             break
         time.sleep(0.1)
-    assert "Everything up-to-date" in pushes.push(), "the branch names what serves"
+    assert "Everything up-to-date" in pushes.push(), "the branch is at the current release"
     assert pushes.branch() == tip
 
 

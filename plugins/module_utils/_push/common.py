@@ -97,9 +97,9 @@ def refuse_too_much(listing: list[str], most: int) -> None:
 
 
 def way_back(revision: str) -> list[str]:
-    """What to say of a revision from before the one that serves."""
+    """The refusal of a revision older than the current release, in lines."""
     return [
-        f"{revision[:12]} is older than what serves, and nothing was changed. To go back to it:",
+        f"{revision[:12]} is older than the current release, and nothing was changed. Roll back:",
         f"    ansible-playbook rollback.yml -e rev={revision[:12]}",
     ]
 

@@ -49,7 +49,7 @@ def command(mine: dict[str, Any]) -> list[str]:
 
 
 def level(app: str, repository: str, branch: str) -> None:
-    """Have the branch name what serves, also after a rollback or a deploy from elsewhere.
+    """Set the branch to the current release, also after a rollback or a deploy from elsewhere.
 
     Where that was never pushed, there is no branch: whatever is pushed next is new.
     """
@@ -83,7 +83,7 @@ def hook(mine: dict[str, Any], ref: str, old: str, new: str) -> None:
             f"To deploy {shown}: git push REMOTE {shown}:{branch}",
         )
     if new == NOTHING:
-        refuse(f"{branch} names what serves, and cannot be deleted.")
+        refuse(f"{branch} is the branch of the current release, and cannot be deleted.")
     if old != NOTHING and not run("git", "merge-base", "--is-ancestor", new, old).returncode:
         refuse(*way_back(new))
     with place.turn(mine["who"]) as other:

@@ -118,7 +118,7 @@ RULES: dict[str, tuple[str, Check]] = {
     "push_max_size": ("a number of MiB, 1 at least", between(1)),
     "push_timeout": ("a number of seconds, 1 at least", between(1)),
     "app_serial": (
-        "how many hosts take the stage at once: a number, 1 at least, or 1% to 100%",
+        "how many hosts hand over at once: a number, 1 at least, or 1% to 100%",
         matches_text(r"[1-9][0-9]{0,5}|([1-9][0-9]?|100)%"),
     ),
     "app_keep_releases": ("2 or more", between(2)),
